@@ -1,0 +1,1 @@
+"""Clicks to Intent: clickstreams in, session embeddings and intent labels out."""

@@ -1,0 +1,78 @@
+"""The table of contents: ``python -m pipelines <command>``. A command's code is imported only when it runs."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from pipelines import telemetry
+from pipelines.errors import PipelineError
+
+STAGES = {  # in the order of dvc.yaml; each is run(workspace, its block of params.yaml, the seed)
+    "ingest": "raw web and app events -> one canonical, scrubbed events table",
+    "sessionize": "events -> sessions, linked to customers as of their end, split by time",
+    "pretrain": "sessions -> a self-supervised encoder, and an embedding of every session",
+    "taxonomy": "sampled sessions -> a taxonomy of intents, and the teacher's labels",
+    "distill": "embeddings and labels -> a calibrated student, and the intents of every session",
+    "evaluate": "tile ranking, conversion and student quality, with intervals",
+}
+BESIDE = {  # each is run(workspace, params, its own options)
+    "simulate": "make the demo bank: a synthetic bank's web and app traffic with known truth",
+    "init": "look at a file of your own, propose `ingest.sources`, show ten mapped rows",
+    "promote": "make the current artifacts the champion",
+    "rollback": "make the previous champion the champion again",
+    "score": "raw events -> sessions, embeddings and intents by the champion",
+    "monitor": "drift report of a scored window against the champion's reference",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0 for done, 1 for refused with one message. Wrong usage leaves with 2."""
+    options = vars(_parser().parse_args(arguments))
+    command, root, overrides = options.pop("command"), options.pop("root"), options.pop("overrides")
+    telemetry.switch_off()
+    try:
+        _run(command, root.resolve(), overrides, options)
+    except PipelineError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted; the outputs of the last finished run are untouched", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(command: str, root: Path, overrides: list[str], options: dict[str, object]) -> None:
+    from pipelines import params as params_file
+    from pipelines.paths import Workspace
+
+    workspace = Workspace(root)
+    params = params_file.load(workspace.params, overrides)
+    run = importlib.import_module(f"pipelines.{command}.stage").run
+    if command in STAGES:
+        run(workspace, getattr(params, command), params.seed)
+    else:
+        run(workspace, params, **options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--root", type=Path, default=Path(), help="folder of params.yaml, data/, artifacts/, reports/")
+    shared.add_argument("--set", dest="overrides", action="append", default=[], metavar="BLOCK.KEY=VALUE")
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description="Clickstreams to embeddings and intents.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="<command>")
+    added = {name: commands.add_parser(name, help=text, parents=[shared]) for name, text in (STAGES | BESIDE).items()}
+    added["init"].add_argument("--input", type=Path, required=True, help="a file of raw events")
+    added["score"].add_argument("--input", type=Path, help="file, folder or glob of raw events (default: the sources)")
+    added["score"].add_argument("--output", type=Path, required=True, help="folder for the scored tables")
+    added["score"].add_argument("--version", help="a promoted version (default: the champion)")
+    for name in ("score", "monitor"):
+        added[name].add_argument("--from", dest="from_", type=date.fromisoformat, metavar="DAY", help="first UTC day")
+        added[name].add_argument("--to", type=date.fromisoformat, metavar="DAY", help="first UTC day no longer read")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Everything the pipeline refuses with; the command line turns each into exit code 1 and one message.
+
+    PipelineError            the pipeline refused; the message says found, expected, what to do
+    ├── ParamsError          params.yaml, or a --set value, is not what the schema allows
+    ├── SourceError          a raw source cannot be found, opened or mapped
+    ├── QuarantineError      more rows were rejected than ``ingest.max_rejected_share`` allows
+    ├── TableError           a table of an earlier stage is missing, or lacks a column
+    ├── TeacherError         the LLM (or the recording that stands for it) gave no usable answer
+    │   └── BudgetError      the next call could exceed ``taxonomy.budget_usd``
+    └── ChampionError        there is no champion, or its bundle is incomplete
+
+Messages never hold a value of the data: it could be personal.
+"""
+
+
+class PipelineError(Exception):
+    """The pipeline refused; the message says what was found, what was expected and what to do."""
+
+
+class ParamsError(PipelineError):
+    """A value of params.yaml, or of ``--set``, is not what the schema allows."""
+
+
+class SourceError(PipelineError):
+    """A raw source cannot be found, opened or mapped."""
+
+
+class QuarantineError(PipelineError):
+    """More rows were rejected than ``ingest.max_rejected_share`` allows."""
+
+
+class TableError(PipelineError):
+    """A table of an earlier stage is missing, or lacks a column."""
+
+
+class TeacherError(PipelineError):
+    """The LLM, or the recording that stands for it, gave no usable answer."""
+
+
+class BudgetError(TeacherError):
+    """The next LLM call could exceed ``taxonomy.budget_usd``."""
+
+
+class ChampionError(PipelineError):
+    """There is no champion yet, or the bundle it names is incomplete."""

@@ -1,0 +1,293 @@
+"""params.yaml as frozen, validated models: every value lives in the file, none in the code.
+
+A stage gets its own block and the seed, nothing else. `null` means off.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Block(BaseModel):
+    """A block of params.yaml: frozen, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Simulate(Block):
+    """The demo bank."""
+
+    start: date
+    days: Count
+    people: Count
+
+
+class Source(Block):
+    """One raw source; what a format does not use must be absent."""
+
+    path: Text
+    format: Literal["native", "csv", "jsonl", "parquet", "sequences", "combined_log"]
+    columns: dict[str, str] | None = None
+    constants: dict[str, str] | None = None
+    timestamp_format: Text | None = None
+    timezone: Text | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    names: list[Text] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_format(self) -> Self:
+        mapped = self.format in ("csv", "jsonl", "parquet")
+        for key in ("columns", "constants", "timestamp_format", "timezone"):
+            if not mapped and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` goes with csv, jsonl and parquet only")
+        if mapped and not (self.columns and {"visitor_id", "ts"} <= {*self.columns, *(self.constants or {})}):
+            raise ValueError("`columns` must map at least `visitor_id` and `ts`")
+        if (self.names is not None) != (self.format == "sequences"):
+            raise ValueError("`names` lists the meaning of each code of a `sequences` source, and goes with it only")
+        if self.delimiter is not None and self.format != "csv":
+            raise ValueError("`delimiter` goes with csv only")
+        return self
+
+
+class Window(Block):
+    """What is read, by event time: from `from` (included) to `to` (excluded); null leaves that side open."""
+
+    from_: datetime | date | None = Field(alias="from")
+    to: datetime | date | None
+
+
+class Bots(Block):
+    """Which bot rules run."""
+
+    declared: bool
+    behaviour: bool
+
+
+class Ingest(Block):
+    """Raw sources to the canonical events table."""
+
+    sources: Annotated[list[Source], Field(min_length=1)]
+    window: Window
+    max_rejected_share: Share
+    bots: Bots
+
+
+class Split(Block):
+    """Where training ends: by dates, or by shares of the time span; one of the two pairs is null."""
+
+    valid_from: datetime | date | None
+    test_from: datetime | date | None
+    valid_share: Share | None
+    test_share: Share | None
+    embargo_days: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        dates = [self.valid_from, self.test_from]
+        shares = [self.valid_share, self.test_share]
+        if None in dates and None in shares or (dates + shares).count(None) != 2:
+            raise ValueError("set `valid_from` and `test_from`, or `valid_share` and `test_share`; the other two null")
+        if None not in shares and sum(share or 0 for share in shares) >= 1:
+            raise ValueError("`valid_share` + `test_share` must leave something to train on")
+        return self
+
+
+class Sessionize(Block):
+    """Events to sessions."""
+
+    gap_seconds: Positive
+    max_duration_seconds: Positive
+    stitching: Literal["asof", "latest", "none"]
+    engine: Literal["duckdb"]
+    split: Split
+
+
+class Pretrain(Block):
+    """The session encoder."""
+
+    architecture: Literal["transformer"]
+    embedding_dim: Annotated[int, Field(ge=32, le=256)]
+    hidden_dim: Count
+    n_layers: Count
+    n_heads: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    max_events: Annotated[int, Field(ge=2)]
+    max_pages: Count
+    text_model: Text
+    objectives: dict[Literal["next_event", "contrastive"], Weight]
+    event_dropout: Annotated[float, Field(ge=0, lt=1)]
+    field_dropout: Annotated[float, Field(ge=0, lt=1)]
+    temperature: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    weight_decay: Weight
+    warmup_share: Share
+    max_epochs: Count
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if not any(self.objectives.values()):
+            raise ValueError("`objectives` needs at least one weight above zero")
+        if self.hidden_dim % (2 * self.n_heads):
+            raise ValueError("`hidden_dim` must be a multiple of 2 x `n_heads`")
+        return self
+
+
+class Taxonomy(Block):
+    """The teacher: which sessions it reads, and who it is."""
+
+    model: Text
+    api_base: Text | None
+    budget_usd: Annotated[float, Field(ge=0)]
+    samples_per_session: Count
+    replay: bool
+    recording: Text | None
+    n_read: Count
+    n_label: Count
+    uniform_share: Share
+    n_clusters: Count
+    max_intents: Annotated[int, Field(ge=2)]
+    min_sessions: Count
+    max_events: Count
+    batch_size: Count
+    timeout_seconds: Positive
+    max_attempts: Count
+
+
+class Distill(Block):
+    """The student."""
+
+    hidden_dim: Count
+    max_epochs: Count
+    learning_rate: Positive
+    weight_decay: Weight
+    batch_size: Count
+    abstain_below: Share
+
+
+class TileRanking(Block):
+    """How a home-screen impression and its click are written in the events."""
+
+    impression_event: Text
+    click_event: Text
+    impression_id: Text
+    tiles: Text
+    propensities: Text
+
+
+class Conversion(Block):
+    """Which event is an outcome, and how soon after a session it counts."""
+
+    event: Text
+    product: Text
+    horizon_days: Positive
+
+
+class Evaluate(Block):
+    """The offline evaluation."""
+
+    tile_ranking: TileRanking
+    conversion: Conversion
+    half_life_days: Positive
+    lookback_days: Positive
+    l2: Annotated[list[Positive], Field(min_length=1)]
+    n_bootstrap: Annotated[int, Field(ge=10)]
+
+
+class Monitor(Block):
+    """The drift report."""
+
+    window_days: Positive
+    reference_sessions: Annotated[int, Field(ge=50)]
+    max_label_psi: Positive
+    max_embedding_auc: Annotated[float, Field(ge=0.5, le=1)]
+
+
+class Params(Block):
+    """All of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    simulate: Simulate
+    ingest: Ingest
+    sessionize: Sessionize
+    pretrain: Pretrain
+    taxonomy: Taxonomy
+    distill: Distill
+    evaluate: Evaluate
+    monitor: Monitor
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Params:
+    """Returns the validated params of the file at ``path`` with ``overrides`` ("block.key=value", YAML values) applied.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, or a value is not allowed; the message names the field.
+    """
+    values = _read(path)
+    for override in overrides:
+        _apply(values, override)
+    return validate(values, path.name)
+
+
+def validate(values: Mapping[str, Any], name: str) -> Params:
+    """Returns ``values`` as Params; ``name`` says in the error message where they came from."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ParamsError(_explain(error, name)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run in the repository's root, or name a folder by --root") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ParamsError(f"{path.name}{where}: not valid YAML; compare with the file in the repository") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path.name}: expected blocks such as `ingest:`; compare with the file in the repository")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    *parents, leaf = key.split(".")
+    if not sign or not leaf:
+        raise ParamsError("--set: expected block.key=value, for example --set sessionize.gap_seconds=900")
+    block: Any = values
+    for parent in parents:
+        block = block[int(parent)] if isinstance(block, list) and parent.isdigit() else block.get(parent)
+        if not isinstance(block, dict | list):
+            raise ParamsError(f"--set {key}: params.yaml has no block `{parent}`")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ParamsError(f"--set {key}: the value is not valid YAML") from None
+    if isinstance(block, list):
+        block[int(leaf)] = value
+    else:
+        block[leaf] = value
+
+
+def _explain(error: ValidationError, name: str) -> str:
+    """One line a field: which, and what was expected; never the value, which could be a secret pasted by mistake."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        what = "unknown key: remove it" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{name}: `{where}`: {what}")
+    return "\n".join(lines)
