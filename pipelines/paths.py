@@ -75,6 +75,11 @@ class Workspace:
         return self.taxonomy / "labels.parquet"
 
     @property
+    def second_labels(self) -> Path:
+        """A second, independent labelling of test sessions, where the teacher made one: the student's ceiling."""
+        return self.taxonomy / "second_labels.parquet"
+
+    @property
     def approved_taxonomy(self) -> Path:
         """The taxonomy a person approved (in git); absent before the first approval."""
         return self.root / "taxonomy.yaml"

@@ -15,25 +15,30 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     Raises:
         TableError: the table is missing, or its columns are not those of ``schema``.
     """
-    wanted = [schema.field(name) for name in (columns or schema.names)]
+    check_table(path, schema, columns)
+    return pq.read_table(path, columns=list(columns or schema.names), partitioning=None)
+
+
+def check_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> list[Path]:
+    """Returns the files of the table at ``path``, whose (or some of whose) columns are those of ``schema``.
+
+    Raises:
+        TableError: the table is missing, or its columns are not those of ``schema``.
+    """
     if not path.exists():
         raise TableError(f"{path.name} is missing: run the stage that writes {path} first (`dvc repro` runs them all)")
-    found = pq.read_schema(path if path.is_file() else _first_file(path))
-    for field in wanted:
+    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+    if not files:
+        raise TableError(f"{path.name} holds no Parquet file: re-run the stage that writes it")
+    found = pq.read_schema(files[0])
+    for field in (schema.field(name) for name in (columns or schema.names)):
         position = found.get_field_index(field.name)
         if position < 0 or found.field(position).type != field.type:
             what = "is missing" if position < 0 else f"has type {found.field(position).type}"
             raise TableError(f"{path.name}: column `{field.name}` {what}; expected {field.type}: re-run its stage")
-    return pq.read_table(path, columns=[field.name for field in wanted], partitioning=None)
+    return files
 
 
 def write_table(table: pa.Table, path: Path, schema: pa.Schema) -> None:
     """Writes ``table`` at ``path`` after casting it to ``schema``: the same rows give the same bytes."""
     pq.write_table(table.select(schema.names).cast(schema), path, compression="zstd")
-
-
-def _first_file(folder: Path) -> Path:
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:
-        raise TableError(f"{folder.name} holds no Parquet file: re-run the stage that writes it")
-    return files[0]

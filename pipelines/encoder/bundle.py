@@ -1,0 +1,127 @@
+"""The trained encoder as a folder, and the embedding of new sessions with it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipelines.encoder import arrays
+from pipelines.encoder.arrays import SessionArrays, Vocabulary
+from pipelines.encoder.model import SessionEncoder, Shape, at_last
+from pipelines.encoder.text import page_texts, text_vectors
+from pipelines.errors import TableError
+
+EMBED_BATCH_SIZE: Final = 512
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Frozen text vectors of pages, (P, text_dim), and the texts that they stand for."""
+
+    texts: tuple[str, ...]
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, texts: list[str], model_name: str) -> "TextTable":
+        """Returns the vectors of ``texts``, each once."""
+        unique = sorted(set(texts))
+        return cls(tuple(unique), text_vectors(unique, model_name))
+
+    def extended(self, texts: list[str], model_name: str) -> "TextTable":
+        """Returns the table with the ``texts`` that it lacks added; known texts keep their very vectors."""
+        known = set(self.texts)
+        new = [text for text in texts if text not in known]
+        if not new:
+            return self
+        added = TextTable.of(new, model_name)
+        return TextTable(self.texts + added.texts, np.concatenate([self.vectors, added.vectors]))
+
+    def rows(self, texts: list[str]) -> torch.Tensor:
+        """Returns the vectors of ``texts`` behind a row of zeros, float32 (P + 1, text_dim)."""
+        places = {text: place for place, text in enumerate(self.texts)}
+        vectors = self.vectors[[places[text] for text in texts]]
+        return torch.from_numpy(np.concatenate([np.zeros_like(self.vectors[:1]), vectors]))
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen session encoder with all it needs to read sessions it has never seen."""
+
+    model: SessionEncoder
+    shape: Shape
+    vocabulary: Vocabulary
+    text_table: TextTable
+    text_model: str
+    max_events: int
+    version: str = ""
+
+    @property
+    def embedding_dim(self) -> int:
+        return self.shape.embedding_dim
+
+    def embed(self, sessions: pa.Table, pages: pa.Table) -> np.ndarray:
+        """Returns the embedding of each of N ``sessions``, float32 (N, D), in their order.
+
+        Args:
+            sessions: schemas.SESSIONS.
+            pages: the catalogue (schemas.PAGES) of the pages in them; pages new to the encoder are read by their text.
+        """
+        inputs = arrays.session_arrays(sessions, self.vocabulary, arrays.page_keys(pages), self.max_events)
+        texts = page_texts(pages)
+        return self.embed_arrays(inputs, self.text_table.extended(texts, self.text_model).rows(texts))
+
+    @torch.inference_mode()
+    def embed_arrays(self, inputs: SessionArrays, text_rows: torch.Tensor) -> np.ndarray:
+        """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
+        self.model.eval()
+        embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
+        for rows in inputs.batches(EMBED_BATCH_SIZE):
+            if len(rows):
+                tokens, lengths = inputs.batch(rows)
+                embeddings[rows] = at_last(self.model(tokens, text_rows), lengths).numpy()
+        return embeddings
+
+    def save(self, folder: Path) -> "Encoder":
+        """Writes the encoder to ``folder``; returns it with its version, a hash of all that was written."""
+        folder.mkdir(parents=True)
+        save_file({**self.model.state_dict(), **self._vectors()}, folder / "weights.safetensors")
+        meta = {
+            "shape": asdict(self.shape),
+            "vocabulary": asdict(self.vocabulary),
+            "texts": self.text_table.texts,
+            "text_model": self.text_model,
+            "max_events": self.max_events,
+        }
+        digest = hashlib.sha256((folder / "weights.safetensors").read_bytes() + json.dumps(meta).encode())
+        version = f"encoder-{digest.hexdigest()[:12]}"
+        (folder / "meta.json").write_text(json.dumps({"version": version, **meta}, indent=1, ensure_ascii=False))
+        return replace(self, version=version)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Encoder":
+        """Returns the encoder that was saved in ``folder``.
+
+        Raises:
+            TableError: the folder does not hold an encoder.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text())
+            weights = load_file(folder / "weights.safetensors")
+        except FileNotFoundError:
+            raise TableError(f"{folder} holds no encoder: run `python -m pipelines pretrain` first") from None
+        vectors = weights.pop("text_table").numpy()
+        shape = Shape(**meta["shape"])
+        model = SessionEncoder(shape)
+        model.load_state_dict(weights)
+        vocabulary = Vocabulary(**{name: tuple(values) for name, values in meta["vocabulary"].items()})
+        texts = TextTable(tuple(meta["texts"]), vectors)
+        return cls(model, shape, vocabulary, texts, meta["text_model"], meta["max_events"], meta["version"])
+
+    def _vectors(self) -> dict[str, torch.Tensor]:
+        return {"text_table": torch.from_numpy(self.text_table.vectors)}

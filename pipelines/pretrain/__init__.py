@@ -1,0 +1,1 @@
+"""Sessions to a self-supervised encoder."""

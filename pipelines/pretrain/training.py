@@ -1,0 +1,108 @@
+"""Training with Lightning: resumable to the bit, since the draws of a step depend on the seed and the step alone."""
+
+import logging
+import math
+import sys
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+
+from pipelines.encoder.arrays import PaddedBatch
+from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.params import Pretrain
+from pipelines.pretrain.curves import Curves
+from pipelines.pretrain.objectives import OBJECTIVES
+from pipelines.pretrain.views import Seen, hide_pages
+
+
+class Training(lightning.LightningModule):
+    """The encoder and its objectives, their losses summed by weight."""
+
+    def __init__(self, encoder: SessionEncoder, shape: Shape, params: Pretrain, text_table: Tensor, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.encoder, self.params, self.seed = encoder, params, seed
+        self.weights: dict[str, float] = {name: weight for name, weight in params.objectives.items() if weight > 0}
+        self.objectives = nn.ModuleDict(
+            {name: make(shape, params) for name, make in OBJECTIVES.items() if name in self.weights}
+        )
+        self.register_buffer("text_table", text_table, persistent=False)
+
+    def training_step(self, batch: PaddedBatch, batch_index: int) -> Tensor:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        return self._losses(batch, "train")
+
+    def validation_step(self, batch: PaddedBatch, batch_index: int) -> None:
+        torch.manual_seed(batch_index)  # the same views in every epoch, so that epochs compare
+        self._losses(batch, "valid")
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay
+        )
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, n_steps, self.params.warmup_share))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _encode(self, tokens: Tensor) -> Tensor:
+        prefixes: Tensor = self.encoder(tokens, self.text_table)
+        return prefixes
+
+    def _losses(self, batch: PaddedBatch, part: str) -> Tensor:
+        tokens = hide_pages(batch.tokens, self.params.field_dropout) if self.training else batch.tokens
+        seen = Seen(batch, self._encode(tokens), self._encode)
+        losses = {name: objective(seen) for name, objective in self.objectives.items()}
+        total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+        for name, loss in (losses | {"total": total}).items():
+            self.log(f"{part}/{name}", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.lengths))
+        return total
+
+
+def warm_cosine(step: int, n_steps: int, warmup_share: float) -> float:
+    """Returns the share of the learning rate at ``step``: a linear warm-up, then a cosine to zero."""
+    n_warm = max(1, round(warmup_share * n_steps))
+    if step < n_warm:
+        return (step + 1) / n_warm
+    return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
+
+
+def fit(
+    training: Training, train: DataLoader[PaddedBatch], valid: DataLoader[PaddedBatch] | None, checkpoints: Path
+) -> Curves:
+    """Trains to the last epoch, from the newest checkpoint in the folder ``checkpoints`` if there is one."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    training.train()
+    curves = Curves(checkpoints)
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=training.params.max_epochs,
+        deterministic=True,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        num_sanity_val_steps=0,
+        default_root_dir=checkpoints,
+        callbacks=[
+            curves,
+            lightning.callbacks.ModelCheckpoint(checkpoints, "{epoch:04d}", save_on_train_epoch_end=True),
+        ],
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are made in microseconds
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a resumed run's folder
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # inside Lightning 2.6
+        trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
+    return curves
+
+
+def _newest(checkpoints: Path) -> str | None:
+    found = sorted(checkpoints.glob("epoch=*.ckpt"))
+    return str(found[-1]) if found else None
