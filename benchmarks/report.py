@@ -1,0 +1,75 @@
+"""Scores of a frozen representation with intervals, and the table that a benchmark prints and writes."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+Row = dict[str, float]
+
+N_BOOTSTRAP: Final = 1000
+
+
+def probe_scores(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
+    """Returns the test scores of logistic regression on ``features`` (N, D), whose first ``n_train`` rows train it."""
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    probe.fit(features[:n_train], targets[:n_train])
+    return scores(probe.predict_proba(features[n_train:]), probe[-1].classes_, targets[n_train:])
+
+
+def scores(probabilities: np.ndarray, classes: np.ndarray, targets: np.ndarray) -> Row:
+    """Returns R@1, macro R@1 and log loss, each with the bounds of its 95 % bootstrap interval over test visits.
+
+    Args:
+        probabilities: (N, C), a column a class.
+        classes: (C,), ascending.
+        targets: (N,) classes, all among ``classes``.
+    """
+    places = np.searchsorted(classes, targets)
+    hits = (probabilities.argmax(axis=1) == places).astype(float)
+    losses = -np.log(np.maximum(probabilities[np.arange(len(places)), places], 1e-15))
+    draw = np.random.default_rng(0)
+    weights = draw.multinomial(len(places), np.full(len(places), 1 / len(places)), size=N_BOOTSTRAP)
+    members = np.eye(len(classes))[places]  # (N, C)
+    resampled = {
+        "r_at_1": weights @ hits / len(places),
+        "macro_r_at_1": np.nanmean(_recalls(weights @ (members * hits[:, None]), weights @ members), axis=1),
+        "log_loss": weights @ losses / len(places),
+    }
+    counts = members.sum(axis=0)
+    points = {
+        "r_at_1": hits.mean(),
+        "macro_r_at_1": np.nanmean(_recalls((members * hits[:, None]).sum(axis=0), counts)),
+        "log_loss": losses.mean(),
+    }
+    row: Row = {}
+    for name, point in points.items():
+        low, high = np.quantile(resampled[name], [0.025, 0.975])
+        row |= {name: float(point), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return row
+
+
+def write_report(name: str, rows: dict[str, Row], repository: Path) -> None:
+    """Prints ``rows`` as a table and writes them to reports/bench/<name>.json."""
+    path = repository / "reports" / "bench" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+    print(f"\n{'':24}{'R@1 [95 %]':>25}{'macro R@1 [95 %]':>25}{'log loss [95 %]':>25}{'seconds':>9}")
+    for row_name, row in rows.items():
+        cells = "".join(f"{_cell(row, metric):>25}" for metric in ("r_at_1", "macro_r_at_1", "log_loss"))
+        seconds = f"{row['train_seconds']:9.0f}" if "train_seconds" in row else ""
+        print(f"{row_name:24}{cells}{seconds}")
+    print(f"\nwritten to {path.relative_to(repository)}")
+
+
+def _cell(row: Row, metric: str) -> str:
+    return f"{row[metric]:.4f} [{row[f'{metric}_low']:.4f}, {row[f'{metric}_high']:.4f}]"
+
+
+def _recalls(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Recall of each class; NaN for one that a resample lacks."""
+    return np.divide(hits, counts, out=np.full(hits.shape, np.nan), where=counts > 0)

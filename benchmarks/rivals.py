@@ -1,0 +1,64 @@
+"""What the embedding is measured beside: page counts, counts and last page by LightGBM, a random encoder."""
+
+import time
+
+import lightgbm
+import numpy as np
+import pyarrow.compute as pc
+
+from benchmarks.report import Row, probe_scores, scores
+from pipelines import params as params_file
+from pipelines import schemas
+from pipelines.encoder import Encoder
+from pipelines.paths import Workspace
+from pipelines.pretrain.stage import untrained
+from pipelines.tables import read_table
+
+
+def rows(probe: Workspace, targets: np.ndarray, n_train: int) -> dict[str, Row]:
+    """Returns the row of each rival on the sessions of ``probe``, whose first ``n_train`` train."""
+    counts, last = page_counts(probe)
+    return {
+        "page_counts": timed_probe(counts, targets, n_train),
+        "counts_last_lightgbm": lightgbm_row(np.column_stack([counts, last]), targets, n_train),
+        "random_encoder": random_encoder_row(probe, targets, n_train),
+    }
+
+
+def page_counts(probe: Workspace) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how often each session shows each page, (N, P), and the number of its last page, (N,)."""
+    events = read_table(probe.sessions, schemas.SESSIONS, ["events"]).column("events")
+    lengths = pc.list_value_length(events).to_numpy()
+    pages = pc.struct_field(pc.list_flatten(events).combine_chunks(), "page").dictionary_encode()
+    numbers = pages.indices.to_numpy()
+    counts = np.zeros((len(lengths), len(pages.dictionary)))
+    np.add.at(counts, (np.repeat(np.arange(len(lengths)), lengths), numbers), 1)
+    return counts, numbers[np.cumsum(lengths) - 1]
+
+
+def timed_probe(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
+    """Returns the row of logistic regression on ``features``."""
+    start = time.perf_counter()
+    row = probe_scores(features, targets, n_train)
+    return row | {"train_seconds": time.perf_counter() - start}
+
+
+def lightgbm_row(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
+    """Returns the row of LightGBM, whose last column of ``features`` is a category."""
+    model = lightgbm.LGBMClassifier(n_estimators=100, learning_rate=0.05, num_leaves=31, verbose=-1, random_state=7)
+    start = time.perf_counter()
+    model.fit(features[:n_train], targets[:n_train], categorical_feature=[features.shape[1] - 1])
+    seconds = time.perf_counter() - start
+    probabilities = np.asarray(model.booster_.predict(features[n_train:]))
+    return scores(probabilities, model.classes_, targets[n_train:]) | {"train_seconds": seconds}
+
+
+def random_encoder_row(probe: Workspace, targets: np.ndarray, n_train: int) -> Row:
+    """Returns the row of the very encoder that ``pretrain`` trains, before its first step."""
+    sessions, pages = read_table(probe.sessions, schemas.SESSIONS), read_table(probe.pages, schemas.PAGES)
+    params = params_file.load(probe.params)
+    encoder: Encoder = untrained(sessions, pages, params.pretrain, params.seed)
+    start = time.perf_counter()
+    vectors = encoder.embed(sessions, pages)
+    speed = {"embed_sessions_per_second": len(sessions) / (time.perf_counter() - start)}
+    return probe_scores(vectors, targets, n_train) | speed
