@@ -1,0 +1,1 @@
+"""The demo bank: a synthetic bank's web and app traffic with known truth."""

@@ -1,0 +1,84 @@
+"""Random draws that come out alike on every CPU: uniforms, comparisons, sums and products, no exp, log or power.
+
+numpy's exp, log and power differ in the last bits between CPUs, so distributions are tables here, not formulas.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from itertools import accumulate
+from typing import Generic, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+_BLOCK = 128  # uniforms fetched at a time: a call of numpy costs as much as fifty of them
+
+
+class Purpose(IntEnum):
+    """What a stream of draws is for: streams are independent, more draws of one leave the others as they are."""
+
+    PERSON = 0
+    WEB = 1
+    APP = 2
+    BOT = 3
+    ARRIVAL = 4
+    FAULT = 5
+    EVENT_ID = 6
+
+
+def generator(seed: int, purpose: Purpose, number: int = 0) -> np.random.Generator:
+    """Returns the generator of one purpose and one person (or bot) under ``seed``."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(int(purpose), number))))
+
+
+class Weighted(Generic[T]):
+    """Items with weights, ready to be drawn from."""
+
+    def __init__(self, items: Sequence[T], weights: Sequence[float]) -> None:
+        kept = [(item, weight) for item, weight in zip(items, weights, strict=True) if weight > 0]
+        self.items = [item for item, _ in kept]
+        self.cumulative = list(accumulate(weight for _, weight in kept))
+
+
+class Draws:
+    """A stream of uniforms, and what is made of them."""
+
+    def __init__(self, seed: int, purpose: Purpose, number: int = 0) -> None:
+        self._blocks = generator(seed, purpose, number)
+        self.uniform = self._uniforms().__next__
+
+    def _uniforms(self) -> Iterator[float]:
+        while True:
+            yield from self._blocks.random(_BLOCK).tolist()
+
+    def chance(self, share: float) -> bool:
+        return self.uniform() < share
+
+    def integer(self, n: int) -> int:
+        """Returns one of 0, ..., n - 1, each as likely."""
+        return int(self.uniform() * n)
+
+    def one_of(self, items: Sequence[T]) -> T:
+        return items[int(self.uniform() * len(items))]
+
+    def pick(self, choices: Weighted[T]) -> T:
+        cumulative = choices.cumulative
+        return choices.items[min(bisect_right(cumulative, self.uniform() * cumulative[-1]), len(cumulative) - 1)]
+
+    def quantile(self, table: Sequence[float]) -> float:
+        """Returns a draw from the distribution whose equally spaced quantiles are ``table``, straight between them."""
+        place = self.uniform() * (len(table) - 1)
+        lower = int(place)
+        return table[lower] + (place - lower) * (table[lower + 1] - table[lower])
+
+    def letters(self, n: int) -> str:
+        """Returns ``n`` letters a to z: an id that no rule for personal data mistakes for a number."""
+        return "".join(chr(97 + int(self.uniform() * 26)) for _ in range(n))
+
+    def uuid(self) -> str:
+        """Returns an id that looks like a random UUID."""
+        words = [int(self.uniform() * 2**32) for _ in range(4)]
+        digits = "".join(f"{word:08x}" for word in words)
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,76 @@
+"""The files of data/: which are the demo bank's, and writing them."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import SourceError
+from pipelines.paths import Workspace, staged
+
+_GENERATOR: Final = "pipelines.simulate 1"
+_CANARIES: Final = "canaries.txt"
+
+
+def write(
+    workspace: Workspace, events: Mapping[str, bytes], truth: Mapping[str, pa.Table], canaries: list[str]
+) -> None:
+    """Replaces the demo bank in data/ as a whole.
+
+    Raises:
+        SourceError: data/ holds files that are not the demo bank's and would be lost, or mixed with it.
+    """
+    refuse_foreign_files(workspace)
+    hashes = {f"events/{name}": sha256(compressed).hexdigest() for name, compressed in events.items()}
+    truth_files = [f"truth/{name}.parquet" for name in truth] + [f"truth/{_CANARIES}"]
+    listed = {"generator": _GENERATOR, "files": hashes, "truth": truth_files}
+    with staged(workspace, "simulate") as staging:
+        # The manifest first: were the moves cut short, the next run would still know these files for its own.
+        manifest = staging.path(_manifest(workspace))
+        manifest.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+        events_folder, truth_folder = staging.path(_events(workspace)), staging.path(workspace.truth)
+        events_folder.mkdir()
+        for name, compressed in events.items():
+            (events_folder / name).write_bytes(compressed)
+        truth_folder.mkdir()
+        for name, table in truth.items():
+            pq.write_table(table, truth_folder / f"{name}.parquet", compression="zstd")
+        (truth_folder / _CANARIES).write_text("".join(f"{text}\n" for text in canaries), encoding="utf-8")
+
+
+def refuse_foreign_files(workspace: Workspace) -> None:
+    """Checks that a new demo bank would neither replace nor join what somebody else put into data/."""
+    manifest = _manifest(workspace)
+    if manifest.exists():
+        known = {workspace.data / name for name in _listed(manifest)}
+        found = [*_events(workspace).rglob("*"), *workspace.truth.rglob("*")]
+    else:
+        known, found = set(), list(workspace.data.rglob("*"))
+    n_foreign = sum(path.is_file() and path not in known and not path.name.startswith(".") for path in found)
+    if n_foreign:
+        raise SourceError(
+            f"{workspace.data} holds {n_foreign} file(s) that are not the demo bank's, expected none: move them "
+            "away, or simulate in another folder (--root)"
+        )
+
+
+def _listed(manifest: Path) -> list[str]:
+    try:
+        listed = json.loads(manifest.read_text(encoding="utf-8"))
+        return [*listed["files"], *listed["truth"]]
+    except (ValueError, KeyError, TypeError):
+        raise SourceError(
+            f"{manifest} is not a demo bank's list of files: if data/ is a demo bank, remove it and run again"
+        ) from None
+
+
+def _events(workspace: Workspace) -> Path:
+    return workspace.data / "events"
+
+
+def _manifest(workspace: Workspace) -> Path:
+    return workspace.data / "demo_bank.json"

@@ -1,0 +1,51 @@
+"""What the simulation records: clients, events, impressions."""
+
+from typing import NamedTuple
+
+from pipelines.simulate.content import ClientKind
+
+IMPRESSION = "home_impression"
+
+MS_PER_SECOND = 1000
+MS_PER_MINUTE = 60_000
+MS_PER_HOUR = 3_600_000
+MS_PER_DAY = 86_400_000
+
+
+class Client(NamedTuple):
+    """A cookie of a browser, or an installed app."""
+
+    id: str
+    platform: str
+    kind: ClientKind
+    region: str
+    person_id: str | None  # null: a bot
+    login: str | None  # of the person, whether or not this client ever logs in
+
+
+class Event(NamedTuple):
+    """An event as it happened; times are milliseconds since the first day."""
+
+    sent_ms: int
+    client: Client
+    name: str
+    url: str
+    title: str
+    text: str
+    need: str | None = None  # what it was for; null: a bot
+    login: str | None = None
+    target: str | None = None
+    props: dict[str, object] | None = None
+    referrer: str | None = None
+    query: str | None = None
+    utm: dict[str, str] | None = None
+
+
+class Shown(NamedTuple):
+    """A tile of a home-screen impression, with the chance that it was shown there and that it was clicked."""
+
+    impression_id: str
+    tile: str
+    position: int
+    propensity: float
+    click_probability: float

@@ -1,0 +1,66 @@
+"""The website as chances: where a visit lands and where each step leads, given what the visitor wants."""
+
+from functools import cache
+
+from pipelines.simulate.content import NO_NEED, EntryKind, Page, World
+from pipelines.simulate.draws import Draws, Weighted
+
+SEARCH = "/search"
+_WANTED = 2.0  # a page draws a need this strongly at least for its area to count as one that the need is about
+
+
+class Website:
+    """Pages to be drawn: all chances come from the content files, none from anything learnt."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pages = list(world.pages.values())
+        self._numbers = world.behaviour.web
+        self.entries = Weighted(list(world.traffic.entries), [entry.weight for entry in world.traffic.entries.values()])
+        self.popular = Weighted(self._pages, [page.popularity for page in self._pages])
+        self.step = cache(self._step)
+        self.landing = cache(self._landing)
+        self._campaigns = {need: self._fitting_campaigns(need) for need in (*world.needs, NO_NEED)}
+
+    def next_page(self, draws: Draws, need: str, last: Page, seen: set[str]) -> Page:
+        """Returns the page after ``last``; pages already ``seen`` are mostly passed over."""
+        chances = self.popular if draws.chance(self._numbers.noise) else self.step(need, last.role, last.area)
+        page = draws.pick(chances)
+        if page.path in seen and not draws.chance(self._numbers.revisit):
+            page = draws.pick(chances)
+        return page
+
+    def campaign(self, draws: Draws, need: str) -> str:
+        """Returns the campaign that brought a visitor: mostly, not always, one for what they want."""
+        fitting = self._campaigns[need]
+        fits = bool(fitting) and draws.chance(self._numbers.campaign_fits)
+        return draws.one_of(fitting if fits else list(self._world.traffic.campaigns))
+
+    def _step(self, need: str, role: str, area: str) -> Weighted[Page]:
+        steps = self._numbers.steps[role]
+        weights = [
+            page.needs.get(need, 0.0)
+            * steps.get(page.role, 0.0)
+            * (self._numbers.same_area if page.area == area else 1.0)
+            for page in self._pages
+        ]
+        return Weighted(self._pages, weights) if any(weights) else self.popular
+
+    def _landing(self, need: str, entry: str, area: str | None) -> Weighted[Page]:
+        """Pages that an ``entry`` leads to; a campaign's are in its ``area``, whatever the visitor wants."""
+        roles = self._world.traffic.entries[entry].roles
+        weights = [
+            roles.get(page.role, 0.0) * (page.popularity * (page.area == area) if area else page.needs.get(need, 0.0))
+            for page in self._pages
+        ]
+        return Weighted(self._pages, weights) if any(weights) else self.popular
+
+    def _fitting_campaigns(self, need: str) -> list[str]:
+        areas = {page.area for page in self._pages if page.needs.get(need, 0.0) >= _WANTED}
+        return [name for name, area in self._world.traffic.campaigns.items() if area in areas]
+
+
+def utm(entry: EntryKind, campaign: str | None) -> dict[str, str] | None:
+    """Returns the marks that a link of ``entry`` carries, if it carries any."""
+    marks = {"source": entry.source, "medium": entry.medium, "campaign": campaign}
+    return {name: mark for name, mark in marks.items() if mark} or None
