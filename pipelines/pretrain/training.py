@@ -78,6 +78,7 @@ def fit(
     """Trains to the last epoch, from the newest checkpoint in the folder ``checkpoints`` if there is one."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     training.train()
+    torch.utils.deterministic.fill_uninitialized_memory = False  # thousands of fills an epoch; we read none of it
     curves = Curves(checkpoints)
     trainer = lightning.Trainer(
         accelerator="auto",
