@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     command, root, overrides = options.pop("command"), options.pop("root"), options.pop("overrides")
     telemetry.switch_off()
+    # idle threads sleep instead of spinning: on two busy cores training took a third of the time (docs/LOG.md)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         _run(command, root.resolve(), overrides, options)
     except PipelineError as error:

@@ -118,6 +118,16 @@ class Workspace:
         return self.reports / "drift"
 
     @property
+    def index(self) -> Path:
+        """The page that leads to all reports."""
+        return self.reports / "index.html"
+
+    @property
+    def scored(self) -> Path:
+        """What ``monitor`` scored, a folder a report."""
+        return self.root / ".work" / "scored"
+
+    @property
     def cache(self) -> Path:
         """Checkpoints and paid LLM replies: outside every stage's outputs, which DVC deletes before it runs a stage."""
         return self.root / ".cache"

@@ -78,7 +78,8 @@ def fit(
     """Trains to the last epoch, from the newest checkpoint in the folder ``checkpoints`` if there is one."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     training.train()
-    torch.utils.deterministic.fill_uninitialized_memory = False  # thousands of fills an epoch; we read none of it
+    # thousands of fills an epoch; we read none of that memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     curves = Curves(checkpoints)
     trainer = lightning.Trainer(
         accelerator="auto",
