@@ -1,0 +1,1 @@
+"""Sampled sessions to a taxonomy of intents, and a teacher's labels of them."""

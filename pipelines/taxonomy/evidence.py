@@ -1,0 +1,91 @@
+"""From the evidence of single events to the soft labels of a session."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pipelines.taxonomy.document import Document, Labels
+from pipelines.taxonomy.rendering import RenderedSession, Row
+from pipelines.taxonomy.words import content_words, page_key, row_words, spoken, title_parts
+
+HALF_CERTAIN = 0.5  # evidence at which the strongest intent scores one half: one page read for half a minute gives 1.0
+MIN_SCORE = 0.25  # weaker intents of a session are passing glances
+MIN_COVERAGE = 0.5  # share of a row's words that must be an intent's, where no title matches
+TYPICAL_SECONDS = 30.0
+
+
+def session_labels(rows: Sequence[Row], evidence: Sequence[Mapping[str, float]]) -> Labels:
+    """Returns the soft labels of a session from the ``evidence`` in [0, 1] that each row gives of each intent.
+
+    A row counts by the logarithm of the time spent on it. An intent's score is its evidence over that of the strongest
+    plus HALF_CERTAIN: near 1 for a session that is all about it, lower for a single glance.
+    """
+    totals: dict[str, float] = {}
+    for row, given in zip(rows, evidence, strict=True):
+        for intent, strength in given.items():
+            totals[intent] = totals.get(intent, 0.0) + strength * _attention(row)
+    if not totals:
+        return {}
+    strongest = max(totals.values())
+    scores = {intent: round(total / (strongest + HALF_CERTAIN), 4) for intent, total in totals.items()}
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return {intent: score for intent, score in ranked if score >= MIN_SCORE}
+
+
+class KeywordEvidence:
+    """Evidence by words: a page title that is an example of an intent, or words that its text holds.
+
+    A search that names an intent is evidence of it, whatever else it demands: it may mislabel its own session, no
+    other.
+    """
+
+    def __init__(self, taxonomy: Document) -> None:
+        self.by_title: dict[str, list[str]] = {}
+        self.words_of: dict[str, set[str]] = {}
+        for intent in taxonomy.intents:
+            for example in intent.examples:
+                self.by_title.setdefault(example.casefold(), []).append(intent.id)
+            text = " ".join([intent.name, intent.description, *intent.examples, *intent.keywords])
+            self.words_of[intent.id] = set(content_words(text))
+        n_intents = len(self.words_of)
+        spread: dict[str, int] = {}
+        for words in self.words_of.values():
+            for word in words:
+                spread[word] = spread.get(word, 0) + 1
+        self.unknown = math.log(1 + n_intents)
+        self.informative = {word: math.log((1 + n_intents) / count) for word, count in spread.items()}
+
+    def labels(self, session: RenderedSession) -> Labels:
+        rows = session.rows()
+        return session_labels(rows, [self.of_row(row) for row in rows])
+
+    def of_row(self, row: Row) -> dict[str, float]:
+        """Returns evidence in (0, 1] by intent id; a title that is an example counts in full."""
+        key = page_key(row)
+        if key is None and "search" not in row:
+            return {}
+        called = [] if key is None else [*title_parts(key), spoken(key, set())]
+        named = {intent for part in called for intent in self.by_title.get(part.casefold(), ())}
+        if named:
+            return {intent: 1.0 / len(named) for intent in sorted(named)}
+        words = sorted(
+            set(row_words(row) if "search" not in row else content_words(str(row["search"])))
+        )  # one order of sums
+        weight = sum(self.informative.get(word, self.unknown) for word in words)
+        covered = {
+            intent: sum(self.informative[word] for word in words if word in of_intent) / weight
+            for intent, of_intent in self.words_of.items()
+            if not of_intent.isdisjoint(words)
+        }
+        best = max(covered.values(), default=0.0)
+        if best < MIN_COVERAGE:
+            return {}
+        near = {intent: share for intent, share in covered.items() if share >= 0.9 * best}
+        return {intent: share / len(near) for intent, share in near.items()}
+
+
+def _attention(row: Row) -> float:
+    """1 for a typical row and for the last one, whose time nobody knows; between a quarter and two for the others."""
+    seconds = row.get("seconds")
+    if seconds is None:
+        return 1.0
+    return min(2.0, max(0.25, math.log1p(float(seconds)) / math.log1p(TYPICAL_SECONDS)))
