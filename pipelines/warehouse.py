@@ -1,0 +1,37 @@
+"""The DuckDB connection that every stage uses: threads, memory and network are settled here and nowhere else."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+MAX_THREADS: Final = 4
+MEMORY_SHARE: Final = 0.4
+"""Of the machine's memory; Arrow tables and Python live beside DuckDB. What does not fit is spilled to ``scratch``."""
+
+
+def connect(scratch: Path, database: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Returns a connection whose times are UTC and which never reaches for the network.
+
+    Args:
+        scratch: an existing folder for what does not fit into memory.
+        database: a file to keep tables in; in memory when absent.
+    """
+    connection = duckdb.connect(
+        str(database) if database else ":memory:",
+        config={
+            "threads": min(MAX_THREADS, len(os.sched_getaffinity(0))),
+            "memory_limit": f"{_memory_mb()}MB",
+            "temp_directory": str(scratch / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _memory_mb() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE) // 2**20
