@@ -1,0 +1,1 @@
+"""Make the current artifacts the champion."""

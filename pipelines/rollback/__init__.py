@@ -1,0 +1,1 @@
+"""Make the previous champion the champion again."""

@@ -1,0 +1,1 @@
+"""Raw events to sessions, embeddings and intents by the champion."""

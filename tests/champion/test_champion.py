@@ -1,0 +1,188 @@
+"""promote, rollback and what they leave, on a finished run of the tiny profile."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny import hashes
+
+from pipelines import champion, params, schemas
+from pipelines.errors import ChampionError, TableError
+from pipelines.paths import Workspace
+from pipelines.promote.stage import run as promote
+from pipelines.rollback.stage import run as rollback
+from pipelines.student import Student
+from pipelines.tables import read_table
+
+RECORD = {"version", "git_tag", "encoder_version", "taxonomy_version", "student_version", "promoted_at"}
+
+
+@pytest.fixture
+def workspace(tiny_run: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the finished run's artifacts, outside git."""
+    root = tmp_path / "root"
+    shutil.copytree(tiny_run.artifacts, root / "artifacts", ignore=shutil.ignore_patterns("events"))
+    shutil.copyfile(tiny_run.params, root / "params.yaml")
+    return Workspace(root)
+
+
+def loaded(workspace: Workspace, *overrides: str) -> params.Params:
+    return params.load(workspace.params, overrides)
+
+
+def pointer(workspace: Workspace) -> dict[str, str]:
+    record: dict[str, str] = json.loads(workspace.champion.read_text(encoding="utf-8"))
+    return record
+
+
+def test_without_a_promotion_there_is_no_champion(tmp_path: Path) -> None:
+    with pytest.raises(ChampionError, match="run `python -m pipelines promote`"):
+        champion.current(Workspace(tmp_path))
+
+
+def test_promote_makes_a_bundle_that_holds_all_of_it(workspace: Workspace) -> None:
+    promote(workspace, loaded(workspace))
+    held = champion.current(workspace)
+    assert set(pointer(workspace)) == RECORD
+    assert pointer(workspace)["version"] == held.version
+    assert pointer(workspace)["git_tag"] is None
+    assert held.version.startswith("0001-")
+    assert hashes(held.encoder_folder) == hashes(workspace.encoder)
+    assert hashes(held.student_folder) == hashes(workspace.student)
+    assert held.params == loaded(workspace)
+    assert {path.name for path in held.folder.iterdir()} == {
+        "encoder", "student", "taxonomy.yaml", "params.yaml", "pages.parquet", "reference.parquet", "manifest.json"
+    }  # fmt: skip
+
+
+def test_promoting_the_same_again_changes_nothing_and_says_so(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(workspace, loaded(workspace))
+    before = hashes(workspace.root)
+    promote(workspace, loaded(workspace))
+    assert hashes(workspace.root) == before
+    assert "is the champion already: nothing changed" in capsys.readouterr().out
+
+
+def test_the_reference_is_a_seeded_sample_without_test_and_embargo(workspace: Workspace) -> None:
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=60"))
+    reference = read_table(champion.current(workspace).reference, champion.REFERENCE).to_pylist()
+    sessions = {row["session_id"]: row for row in read_table(workspace.sessions, schemas.SESSIONS).to_pylist()}
+    intents = {row["session_id"]: row for row in read_table(workspace.intents, schemas.INTENTS).to_pylist()}
+    intent_ids = Student.load(workspace.student).intent_ids
+    assert len(reference) == len({row["session_id"] for row in reference}) == 60
+    assert {sessions[row["session_id"]]["split"] for row in reference} <= {"train", "valid"}
+    for row in reference:
+        decided = intents[row["session_id"]]
+        assert row["confidence"] == max(decided["probabilities"])
+        assert row["n_events"] == sessions[row["session_id"]]["n_events"]
+        assert row["intent"] == intent_ids[decided["probabilities"].index(row["confidence"])]
+        assert row["abstained"] == decided["abstained"] == (decided["intents"] == [])
+
+
+def test_rollback_returns_step_by_step_to_what_held_before(workspace: Workspace) -> None:
+    for n_sessions in (60, 61, 62):
+        promote(workspace, loaded(workspace, f"monitor.reference_sessions={n_sessions}"))
+    assert champion.current(workspace).version.startswith("0003-")
+    rollback(workspace, loaded(workspace))
+    rollback(workspace, loaded(workspace))
+    assert pointer(workspace)["version"].startswith("0001-")
+    with pytest.raises(ChampionError, match="is the first champion: there is none to return to"):
+        rollback(workspace, loaded(workspace))
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=63"))  # after a rollback: on top of 0001
+    assert pointer(workspace)["version"].startswith("0004-")
+    rollback(workspace, loaded(workspace))
+    assert pointer(workspace)["version"].startswith("0001-"), "what was rolled back is not returned to"
+    assert [name[:4] for name in champion.promoted(workspace)] == ["0001", "0002", "0003", "0004"]
+
+
+def test_a_version_is_found_by_its_name_or_its_number(workspace: Workspace) -> None:
+    promote(workspace, loaded(workspace))
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=60"))
+    first = champion.promoted(workspace)[0]
+    assert champion.current(workspace, first).version == champion.current(workspace, "0001").version == first
+    for unknown in ("0009", "../champions", ""):
+        with pytest.raises(ChampionError, match="holds no version"):
+            champion.current(workspace, unknown)
+
+
+@pytest.mark.parametrize("lost", ["encoder/meta.json", "params.yaml", "reference.parquet"])
+def test_an_incomplete_bundle_is_refused_and_can_be_promoted_anew(workspace: Workspace, lost: str) -> None:
+    promote(workspace, loaded(workspace))
+    (champion.current(workspace).folder / lost).unlink()
+    with pytest.raises(ChampionError, match="is not as it was promoted"):
+        champion.current(workspace)
+    promote(workspace, loaded(workspace))
+    assert champion.current(workspace).version.startswith("0002-")
+
+
+def test_a_broken_pointer_is_refused(workspace: Workspace) -> None:
+    workspace.champion.write_text('{"version": 1}', encoding="utf-8")
+    with pytest.raises(ChampionError, match=r"champion\.json cannot be read"):
+        champion.current(workspace)
+
+
+def test_artifacts_of_two_runs_are_not_promoted(workspace: Workspace) -> None:
+    intents = pq.read_table(workspace.intents)
+    place = intents.schema.get_field_index("encoder_version")
+    other = intents.set_column(place, intents.schema.field(place), pa.array(["encoder-of-old"] * len(intents)))
+    pq.write_table(other, workspace.intents)
+    with pytest.raises(TableError, match="another `encoder_version`"):
+        promote(workspace, loaded(workspace))
+    assert not workspace.champion.exists()
+    assert not workspace.champions.exists()
+
+
+def git(root: Path, *arguments: str) -> str:
+    clean = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    author = ["-c", "user.name=T", "-c", "user.email=t@localhost"]
+    return subprocess.run(
+        ["git", *author, *arguments], cwd=root, env=clean, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_in_git_the_tag_holds_the_present_params_and_nothing_else_moves(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")):
+        monkeypatch.setenv(name, value)
+    root = workspace.root
+    (root / ".gitignore").write_text("/artifacts/\n/champion*\n/.staging/\n", encoding="utf-8")
+    (root / "code.py").write_text("1\n", encoding="utf-8")
+    git(root, "init", "-b", "main")
+    git(root, "add", ".gitignore", "code.py", "params.yaml")
+    git(root, "commit", "-m", "code")
+    (root / "params.yaml").write_text(f"# tuned\n{workspace.params.read_text(encoding='utf-8')}", encoding="utf-8")
+    (root / "dvc.lock").write_text("schema: '2.0'\n", encoding="utf-8")
+    (root / "code.py").write_text("2\n", encoding="utf-8")
+    git(root, "add", "code.py")
+    before = (git(root, "rev-parse", "main"), git(root, "status", "--porcelain"), (root / ".git/index").read_bytes())
+    promote(workspace, loaded(workspace))
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=60"))
+    assert (
+        git(root, "rev-parse", "main"),
+        git(root, "status", "--porcelain"),
+        (root / ".git/index").read_bytes(),
+    ) == before
+    assert git(root, "tag", "--list").split() == ["champion/0001", "champion/0002"]
+    assert pointer(workspace)["git_tag"] == "champion/0002"
+    assert git(root, "show", "champion/0001:params.yaml").startswith("# tuned")
+    assert git(root, "show", "champion/0001:dvc.lock") == "schema: '2.0'"
+    assert git(root, "show", "champion/0001:code.py") == "1", "code is the committed one"
+    assert git(root, "rev-parse", "champion/0002^") == before[0]
+    shutil.rmtree(workspace.champions)  # as in a clone: the tags came along, the bundles did not
+    promote(workspace, loaded(workspace))
+    assert pointer(workspace)["git_tag"] == "champion/0003"
+
+
+def test_a_repository_around_the_root_is_not_tagged(workspace: Workspace) -> None:
+    git(workspace.root.parent, "init", "-b", "main")
+    git(workspace.root.parent, "commit", "--allow-empty", "-m", "other work")
+    promote(workspace, loaded(workspace))
+    assert pointer(workspace)["git_tag"] is None
+    assert git(workspace.root.parent, "tag", "--list") == ""
