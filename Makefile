@@ -1,0 +1,79 @@
+# What people run, and CI with them. `make` alone lists the targets. Nothing is installed outside .venv/.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check data monitor airflow msnbc bench lock
+
+PYTHON ?= python3.11
+AIRFLOW_PORT ?= 8080
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# As in pipelines/telemetry.py: a test compares.
+export DO_NOT_TRACK ?= 1
+export DVC_NO_ANALYTICS ?= 1
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+export HF_HUB_OFFLINE ?= 1
+export LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS ?= True
+export LITELLM_LOCAL_BLOG_POSTS ?= True
+export LITELLM_LOCAL_MODEL_COST_MAP ?= True
+
+# Keys: NAME=value lines of .env, read by the shell, so that quotes mean what they mean there.
+ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
+IS_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its result table and its reports
+	@$(ENV) python -m dvc repro
+	@python -m pipelines.evaluate.table
+	@echo
+	@echo "Reports: reports/metrics.json (every figure), reports/plots/, reports/curves/, reports/ingest.json"
+	@echo "Next: make monitor (a drift report), make airflow (the same stages on a schedule)"
+
+test: .venv/requirements.txt  ## all tests
+	python -m pytest
+
+check: .venv/requirements.txt  ## lint, format and types
+	python -m ruff check .
+	python -m ruff format --check .
+	python -m mypy
+
+data: .venv/requirements.txt  ## the demo bank in data/: from the DVC cache, the DVC remote, or made anew
+	@$(ENV) python -m pipelines.demo_data
+
+monitor: .venv/requirements.txt  ## a drift report of the last days against the champion (the first one is promoted)
+	@$(ENV) if [ ! -f champion.json ]; then python -m pipelines promote; fi; python -m pipelines monitor
+
+airflow: .venv/requirements.txt  ## Airflow with its UI on localhost (AIRFLOW_PORT=8080), until Ctrl-C
+	@$(ENV) exec python -m pipelines.airflow_server --port $(AIRFLOW_PORT)
+
+msnbc: .venv/requirements.txt  ## benchmark: the encoder on a million real visits
+	@$(ENV) python -m benchmarks.msnbc
+
+bench: msnbc  ## all benchmarks
+
+# Installed only when the lock changed: the copy in .venv says what was installed last.
+.venv/requirements.txt: requirements.txt
+	@command -v "$(PYTHON)" >/dev/null && "$(PYTHON)" $(IS_311) || { \
+	  echo "Python 3.11 is needed and '$(PYTHON)' is not that: install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@if [ -x .venv/bin/python ] && ! .venv/bin/python $(IS_311); then \
+	  echo ".venv is not a working Python 3.11: remove that folder and run this again"; exit 1; fi
+	@if [ ! -x .venv/bin/python ]; then echo "Making .venv"; "$(PYTHON)" -m venv .venv; fi
+	@echo "Installing the $$(grep -c == requirements.txt) packages of requirements.txt into .venv: some minutes the first time"
+	@.venv/bin/python -m pip install --progress-bar off --requirement requirements.txt 2>&1 | awk ' \
+	  /^Collecting/ { if (++n % 40 == 0) print "  " n " packages found" } \
+	  /^Installing collected/ { print "  installing them" } \
+	  /^ERROR/ { print } { fflush() }'
+	@cp requirements.txt $@
+
+lock:  ## requirements.in -> requirements.txt, by an installation apart
+	rm -rf .work/lock
+	"$(PYTHON)" -m venv .work/lock
+	.work/lock/bin/python -m pip install -qq --requirement requirements.in
+	{ echo "# Made by \`make lock\` from requirements.in (pip freeze, less local build tags). Do not edit."; \
+	  .work/lock/bin/python -m pip freeze -qq | sed -E 's/\+[a-z0-9.]+$$//'; } > .work/requirements.txt
+	mv .work/requirements.txt requirements.txt
+	rm -rf .work/lock

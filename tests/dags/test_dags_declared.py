@@ -1,0 +1,134 @@
+"""The DAG files: they parse quickly and without ML libraries, and say nothing that dvc.yaml says otherwise."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import dvcfile
+
+HEAVY = ("torch", "pandas", "duckdb", "sklearn", "lightgbm", "pytorch_lightning", "litellm", "evidently", "onnxruntime")
+
+DESCRIBE = f"""
+    import json, sys, time
+    from airflow.dag_processing.dagbag import DagBag
+    seconds = []
+    for name in ("retrain", "monitor"):  # the first parse pays for Airflow itself
+        start = time.perf_counter()
+        DagBag(dag_folder=f"dags/{{name}}.py")
+        seconds.append(time.perf_counter() - start)
+    bag = DagBag(dag_folder="dags")
+    print("DESCRIBED " + json.dumps({{
+        "import_errors": bag.import_errors,
+        "warnings": {{file: [str(one) for one in found] for file, found in bag.captured_warnings.items()}},
+        "seconds": seconds,
+        "heavy": [name for name in {HEAVY!r} if name in sys.modules],
+        "dags": {{
+            dag.dag_id: {{
+                "owner": dag.owner, "tags": sorted(dag.tags), "doc": dag.doc_md, "catchup": dag.catchup,
+                "max_active_runs": dag.max_active_runs, "max_active_tasks": dag.max_active_tasks,
+                "order": [task.task_id for task in dag.topological_sort()],
+                "tasks": {{
+                    task.task_id: {{
+                        "upstream": sorted(task.upstream_task_ids), "command": task.bash_command, "cwd": task.cwd,
+                        "env": task.env, "retries": task.retries, "backoff": task.retry_exponential_backoff,
+                        "timeout_hours": task.execution_timeout.total_seconds() / 3600,
+                    }} for task in dag.tasks
+                }},
+            }} for dag in bag.dags.values()
+        }},
+    }}))
+"""
+
+
+def described(repository: Path, root: Path, home: Path) -> dict[str, Any]:
+    """What Airflow makes of dags/ in a process of its own, with ``root`` as the workspace."""
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(DESCRIBE)],
+        cwd=repository,
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "CLICKS_ROOT": str(root),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [line for line in result.stdout.splitlines() if line.startswith("DESCRIBED ")]
+    assert found, result.stdout[-3000:] + result.stderr[-3000:]
+    description: dict[str, Any] = json.loads(found[0].removeprefix("DESCRIBED "))
+    return description
+
+
+@pytest.fixture(scope="module")
+def bag(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return described(repository, repository, tmp_path_factory.mktemp("airflow"))
+
+
+def test_they_parse_without_error_or_warning(bag: dict[str, Any]) -> None:
+    assert bag["import_errors"] == {}
+    assert bag["warnings"] == {}
+
+
+def test_there_are_these_two(bag: dict[str, Any]) -> None:
+    assert set(bag["dags"]) == {"retrain", "monitor"}
+
+
+def test_each_parses_in_under_two_seconds_without_ml_libraries(bag: dict[str, Any]) -> None:
+    assert max(bag["seconds"]) < 2
+    assert bag["heavy"] == []
+
+
+def test_retrain_has_the_stages_of_dvc_yaml_in_its_order_then_promote(bag: dict[str, Any], repository: Path) -> None:
+    stages = dvcfile.read(repository / "dvc.yaml")
+    retrain = bag["dags"]["retrain"]
+    assert retrain["order"] == [stage.name for stage in stages] + ["promote"]
+    for name, awaited in dvcfile.upstream(stages).items():
+        assert retrain["tasks"][name]["upstream"] == sorted(awaited)
+        assert retrain["tasks"][name]["command"].endswith(f"dvc repro --single-item {name}")
+    assert retrain["tasks"]["promote"]["command"].endswith("python -m pipelines promote")
+
+
+def test_retrain_runs_one_dvc_at_a_time(bag: dict[str, Any]) -> None:
+    assert bag["dags"]["retrain"]["max_active_runs"] == 1
+    assert bag["dags"]["retrain"]["max_active_tasks"] == 1
+
+
+def test_monitor_scores_a_day_then_reports_the_days_up_to_it(bag: dict[str, Any]) -> None:
+    tasks = bag["dags"]["monitor"]["tasks"]
+    assert bag["dags"]["monitor"]["order"] == ["score", "monitor"]
+    assert tasks["monitor"]["upstream"] == ["score"]
+    ends = {task["command"].split("--to ")[1].split("}}")[0] for task in tasks.values()}
+    assert len(ends) == 1
+
+
+def test_every_task_has_an_owner_retries_and_a_time_limit(bag: dict[str, Any], repository: Path) -> None:
+    for dag in bag["dags"].values():
+        assert dag["owner"] == "clicks-to-intent"
+        assert dag["tags"]
+        assert dag["doc"]
+        assert dag["catchup"] is False
+        for task in dag["tasks"].values():
+            assert task["retries"] > 0
+            assert task["backoff"] > 1
+            assert 0 < task["timeout_hours"] <= 12
+            assert task["cwd"] == str(repository)
+            assert task["env"]["DVC_NO_ANALYTICS"] == "1"
+
+
+def test_a_stage_added_to_dvc_yaml_appears_by_itself(repository: Path, tmp_path: Path) -> None:
+    shutil.copy(repository / "dvc.yaml", tmp_path)
+    with (tmp_path / "dvc.yaml").open("a", encoding="utf-8") as file:
+        file.write("\n  publish:\n    cmd: echo done\n    deps:\n      - artifacts/embeddings.parquet\n")
+    retrain = described(repository, tmp_path, tmp_path / "airflow")["dags"]["retrain"]
+    assert retrain["tasks"]["publish"]["upstream"] == ["pretrain"]
+    assert retrain["tasks"]["promote"]["upstream"] == ["evaluate", "publish"]
+    assert retrain["tasks"]["publish"]["cwd"] == str(tmp_path)
