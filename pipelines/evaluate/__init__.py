@@ -1,0 +1,1 @@
+"""evaluate: what embeddings and labels are worth after the login, with intervals."""

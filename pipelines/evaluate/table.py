@@ -1,0 +1,158 @@
+"""The result table of reports/metrics.json as Markdown: ``python -m pipelines.evaluate.table [--readme README.md]``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.errors import PipelineError, TableError
+from pipelines.paths import Workspace
+
+START, END = "<!-- results -->", "<!-- /results -->"
+
+Columns = Mapping[str, str]  # metric: heading
+HEADINGS: Final[Mapping[str, tuple[str, Columns]]] = {
+    "tile_ranking": ("Tile ranking", {"macro_recall_at_1": "macro Recall@1", "log_loss": "log loss"}),
+    "tile_ranking_new_people": (
+        "Tile ranking, people without a decision in training",
+        {"macro_recall_at_1": "macro Recall@1", "log_loss": "log loss"},
+    ),
+    "conversion": ("Conversion", {"micro_f1": "micro F1", "macro_f1": "macro F1"}),
+}
+LIFTS: Final = (
+    ("tile_ranking", "embedding_over_page_counts"),
+    ("tile_ranking", "embedding_over_app_only"),
+    ("tile_ranking", "both_over_embedding"),
+    ("conversion", "embedding_over_teacher_labels"),
+    ("conversion", "student_labels_over_teacher_labels"),
+)
+STUDENT: Final = {
+    "fidelity_micro_f1": "micro F1 against its teacher",
+    "fidelity_macro_f1": "macro F1 against its teacher",
+    "ceiling_micro_f1": "the teacher against itself, micro F1",
+    "ece": "expected calibration error",
+}
+
+
+def markdown(metrics: Mapping[str, Any]) -> str:
+    """Returns the tables: models by task, lifts, the student; marked where the figures show machinery only."""
+    parts = [_marks(metrics["notes"])]
+    parts += [_models(metrics, task) for task in HEADINGS]
+    parts += [_lifts(metrics["lift"]), _student(metrics["student"])]
+    parts.append("In brackets: 95 % intervals by resampling visitors. Lifts are relative; of log loss, its reduction.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def rewritten(readme: str, table: str) -> str:
+    """Returns ``readme`` with ``table`` between its ``<!-- results -->`` and ``<!-- /results -->`` lines.
+
+    Raises:
+        TableError: there is not exactly one such pair.
+    """
+    before, start, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end or START in after or END in after:
+        raise TableError(f"README: expected one line {START} and one line {END} below it, where the table goes")
+    return f"{before}{START}\n\n{table}\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table, or rewrites the README; returns 0, or 1 with one message."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate.table", description="The result table.")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder of reports/metrics.json")
+    parser.add_argument("--readme", type=Path, help="rewrite the table of this file instead of printing it")
+    options = parser.parse_args(arguments)
+    try:
+        table = markdown(_read(Workspace(options.root.resolve()).metrics))
+        if options.readme is None:
+            print(table, end="")
+        else:
+            _rewrite(options.readme, table)
+    except PipelineError as error:
+        print(f"table: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TableError(f"{path} is missing: run `python -m pipelines evaluate` first") from None
+    assert isinstance(metrics, dict)
+    return metrics
+
+
+def _rewrite(readme: Path, table: str) -> None:
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TableError(f"{readme} is missing: name a Markdown file with a line {START}") from None
+    readme.write_text(rewritten(text, table), encoding="utf-8")
+
+
+def _marks(notes: Mapping[str, str]) -> str:
+    return "\n".join(f"> **{name}**: {notes[name]}" for name in ("data", "teacher") if name in notes)
+
+
+def _models(metrics: Mapping[str, Any], task: str) -> str:
+    title, columns = HEADINGS[task]
+    found = metrics.get(task)
+    if found is None:
+        return ""
+    if isinstance(found, str):
+        return f"**{title}**: {found}"
+    lines = [f"| {title} | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    for model, by_metric in found.items():
+        if isinstance(by_metric, str):
+            lines.append(f"| {_words(model)} | {by_metric} |" + " |" * (len(columns) - 1))
+        else:
+            lines.append(f"| {_words(model)} | {' | '.join(_estimate(by_metric[metric]) for metric in columns)} |")
+    return "\n".join(lines)
+
+
+def _lifts(lifts: Mapping[str, Any]) -> str:
+    rows = [
+        f"| {_words(task)}: {_words(pair)} | {_improvements(lifts[task][pair])} |"
+        for task, pair in LIFTS
+        if pair in lifts.get(task, {})
+    ]
+    return "\n".join(["| Lift | |", "|---|---|", *rows]) if rows else ""
+
+
+def _improvements(by_metric: Mapping[str, Any]) -> str:
+    names = {metric: words for _, columns in HEADINGS.values() for metric, words in columns.items()}
+    return "; ".join(f"{names[metric]} {_percent(estimate)}" for metric, estimate in by_metric.items())
+
+
+def _student(student: Any) -> str:
+    if isinstance(student, str):
+        return f"**Student**: {student}"
+    rows = [f"| {words} | {_estimate(student[name])} |" for name, words in STUDENT.items()]
+    return "\n".join(["| Student | |", "|---|---|", *rows])
+
+
+def _estimate(estimate: Any) -> str:
+    if isinstance(estimate, str):
+        return estimate
+    if estimate["value"] is None:
+        return "undefined"
+    low, high = estimate["ci95"]
+    return f"{estimate['value']:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _percent(estimate: Mapping[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "undefined"
+    low, high = estimate["ci95"]
+    return f"{estimate['value']:+.1%} [{low:+.1%}, {high:+.1%}]"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Task: what the teacher's labels cover and, on the demo bank, whether they follow the needs that made the traffic."""
+
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.evaluate.bootstrap import Resamples, estimate, ratio
+from pipelines.evaluate.inputs import Inputs
+from pipelines.evaluate.judgement import Judgement, NotAvailableError
+from pipelines.params import Evaluate
+from pipelines.student.labels import NAMED_FROM
+
+TASK: Final = "taxonomy"
+
+_NEEDS: Final = """
+WITH placed AS (
+    SELECT s.row, t.need FROM (
+        SELECT e.visitor_id, e.channel, e.ts, t.need FROM events e JOIN truth t ON e.event_id = t.event_id
+        WHERE t.need IS NOT NULL
+    ) t JOIN sessions s ON t.visitor_id = s.visitor_id AND t.channel = s.channel
+        AND t.ts BETWEEN s.start_ts AND s.end_ts
+),
+counted AS (SELECT row, need, count(*) AS n FROM placed GROUP BY row, need)
+SELECT row, arg_min(need, (-n, need)) AS need FROM counted GROUP BY row ORDER BY row
+"""
+
+
+def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
+    """Returns how many sessions the teacher gave intents to and, with a truth, the V-measure of teacher and student.
+
+    Raises:
+        NotAvailableError: there are no labels.
+    """
+    if inputs.labels is None or inputs.student is None:
+        raise NotAvailableError("labelled sessions")
+    named = inputs.labels.scores >= NAMED_FROM
+    resamples = Resamples(inputs.visitors[inputs.labels.rows], params.n_bootstrap, seed)
+    totals = resamples.totals(np.stack([named.any(axis=1), named.sum(axis=1), np.ones(len(named))], axis=1))
+    metrics: dict[str, Any] = {
+        "n_intents": len(inputs.student.intent_ids),
+        "n_labelled_sessions": len(named),
+        "coverage": estimate(totals[:, 0] / totals[:, 2]),
+        "intents_per_session": estimate(totals[:, 1] / totals[:, 2]),
+    }
+    if (inputs.truth / "intents.parquet").exists():
+        metrics["truth_v_measure"] = _against_truth(inputs, params, seed)
+    return Judgement({TASK: metrics})
+
+
+def _against_truth(inputs: Inputs, params: Evaluate, seed: int) -> Any:
+    """Labelled test sessions only; each side's most probable intent against the need most of the events had."""
+    assert inputs.labels is not None
+    assert inputs.probabilities is not None
+    test = inputs.split[inputs.labels.rows] == "test"
+    rows, scores = inputs.labels.rows[test], inputs.labels.scores[test]
+    needs = true_needs(inputs, rows)
+    known = (needs != "") & (scores.max(axis=1, initial=0) >= NAMED_FROM)
+    if not known.any():
+        return str(NotAvailableError("labelled test sessions with a known need"))
+    resamples = Resamples(inputs.visitors[rows[known]], params.n_bootstrap, seed)
+    sides = {"teacher": scores[known], "student": inputs.probabilities[rows[known]]}
+    return {name: estimate(v_measure(resamples, needs[known], side.argmax(axis=1))) for name, side in sides.items()}
+
+
+def true_needs(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """Returns the need behind most events of each session in ``rows``, "" where none is known; of equals the first."""
+    keys = inputs.sessions.select(["visitor_id", "channel", "start_ts", "end_ts"]).take(pa.array(rows))
+    with duckdb.connect(config={"threads": 1}) as warehouse:
+        warehouse.register("truth", pq.read_table(inputs.truth / "intents.parquet", columns=["event_id", "need"]))
+        warehouse.register("events", inputs.events)
+        warehouse.register("sessions", keys.append_column("row", pa.array(np.arange(len(rows)))))
+        found = warehouse.sql(_NEEDS).to_arrow_table()
+    needs = np.full(len(rows), "", dtype=object)
+    needs[found.column("row").to_numpy()] = pc.cast(found.column("need"), pa.string()).to_numpy()
+    return needs
+
+
+def v_measure(resamples: Resamples, classes: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Returns the V-measure of ``clusters`` against ``classes``, both (N,), (B + 1,).
+
+    Source: Rosenberg & Hirschberg 2007, the harmonic mean of homogeneity and completeness.
+    """
+    class_names, class_of = np.unique(classes, return_inverse=True)
+    cluster_names, cluster_of = np.unique(clusters, return_inverse=True)
+    shape = (len(class_names), len(cluster_names))
+    cells = np.eye(shape[0] * shape[1])[class_of * shape[1] + cluster_of]
+    joint = resamples.totals(cells).reshape(-1, *shape)
+    joint = joint / joint.sum(axis=(1, 2), keepdims=True)
+    by_class, by_cluster = _entropy(joint.sum(axis=2)), _entropy(joint.sum(axis=1))
+    shared = by_class + by_cluster - _entropy(joint.reshape(len(joint), -1))  # mutual information
+    homogeneity = np.where(by_class > 0, ratio(shared, by_class), 1.0)
+    completeness = np.where(by_cluster > 0, ratio(shared, by_cluster), 1.0)
+    return ratio(2 * homogeneity * completeness, homogeneity + completeness)
+
+
+def _entropy(shares: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.sum(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares)), axis=1))

@@ -1,0 +1,117 @@
+"""Every metric on a table small enough to compute by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.linear_model import Ridge
+from sklearn.metrics import f1_score, v_measure_score
+
+from pipelines.evaluate.bootstrap import Resamples
+from pipelines.evaluate.encoder_probes import _ridge, effective_ranks
+from pipelines.evaluate.f1 import f1_values
+from pipelines.evaluate.student_quality import calibration_error, reliability, top_calibration_error
+from pipelines.evaluate.taxonomy_quality import v_measure
+from pipelines.evaluate.tile_ranking import hit_shares, metric_values
+from pipelines.paths import Workspace
+
+
+def whole(n_rows: int) -> Resamples:
+    """Every row its own visitor; tests read the sample's own value, row 0."""
+    return Resamples(np.arange(n_rows), 10, seed=7)
+
+
+def test_macro_recall_and_log_loss_by_hand() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.4, 0.6, 0.0], [0.4, 0.4, 0.2]])
+    clicked = np.array([0, 1, 0, 1, 1])
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities)
+    found = metric_values(whole(5), logs, clicked)
+    # tile 0: hit, miss: 1/2; tile 1: miss, hit, tied with one other: 1.5/3; tile 2 was never clicked
+    assert found["macro_recall_at_1"][0] == pytest.approx(0.5)
+    assert found["log_loss"][0] == pytest.approx(-np.log([0.5, 0.3, 0.1, 0.6, 0.4]).mean())
+
+
+def test_a_tie_counts_by_its_share() -> None:
+    assert hit_shares(np.zeros((2, 4)), np.array([0, 3])).tolist() == [0.25, 0.25]
+
+
+def test_a_tile_that_a_resample_misses_leaves_its_mean() -> None:
+    logs = np.log(np.array([[0.9, 0.1], [0.9, 0.1]]))
+    found = metric_values(Resamples(np.arange(2), 50, seed=7), logs, np.array([0, 1]))
+    assert set(found["macro_recall_at_1"].tolist()) == {0.5, 1.0, 0.0}
+
+
+def test_micro_and_macro_f1_by_hand_and_by_sklearn() -> None:
+    predicted = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
+    actual = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]], bool)
+    found = f1_values(whole(3), predicted, actual)
+    # label 0: TP 1 of 2 + 2; label 1: TP 1 of 2 + 1; label 2: nothing said, nothing true: left out
+    assert found["micro_f1"][0] == pytest.approx(2 * 2 / 7)
+    assert found["macro_f1"][0] == pytest.approx((2 / 4 + 2 / 3) / 2)
+    generator = np.random.default_rng(1)
+    predicted, actual = generator.random((200, 5)) < 0.3, generator.random((200, 5)) < 0.3
+    found = f1_values(whole(200), predicted, actual)
+    assert found["micro_f1"][0] == pytest.approx(f1_score(actual, predicted, average="micro"))
+    assert found["macro_f1"][0] == pytest.approx(f1_score(actual, predicted, average="macro"))
+
+
+def test_f1_of_resamples_by_a_slow_loop() -> None:
+    generator = np.random.default_rng(2)
+    predicted, actual = generator.random((30, 2)) < 0.5, generator.random((30, 2)) < 0.5
+    visitors = generator.integers(8, size=30)
+    resamples = Resamples(visitors, 20, seed=7)
+    found = f1_values(resamples, predicted, actual)
+    weights = np.concatenate(list(resamples.weights()))
+    for number, weight in enumerate(weights, start=1):
+        rows = [row for row in range(30) for _ in range(int(weight[resamples.cluster_of_row[row]]))]
+        expected = f1_score(actual[rows], predicted[rows], average="micro")
+        assert found["micro_f1"][number] == pytest.approx(expected)
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.0], [0.95, 0.0], [0.1, 0.0]], np.float32)
+    scores = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.3]], np.float32)
+    # bins of 1/15: {.9} gap -.1; {.95} gap .95; {.1} gap .1; the three zeros together -.3; over 6 pairs
+    assert calibration_error(whole(3), probabilities, scores)[0] == pytest.approx((0.1 + 0.95 + 0.1 + 0.3) / 6)
+    assert top_calibration_error(whole(3), probabilities, scores)[0] == pytest.approx((0.1 + 0.95 + 0.1) / 3)
+
+
+def test_a_probability_of_one_falls_in_the_last_bin() -> None:
+    rows = reliability(np.array([[1.0, 0.95]], np.float32), np.array([[1.0, 0.0]], np.float32))
+    assert rows == [{"probability": 0.975, "teacher": 0.5, "n": 2}]
+
+
+def test_v_measure_by_sklearn_and_at_its_ends() -> None:
+    generator = np.random.default_rng(3)
+    classes, clusters = generator.integers(4, size=300), generator.integers(3, size=300)
+    clusters[:150] = classes[:150] % 3
+    found = v_measure(whole(300), classes, clusters)[0]
+    assert found == pytest.approx(v_measure_score(classes, clusters))
+    assert v_measure(whole(300), classes, classes * 7)[0] == pytest.approx(1)
+    assert v_measure(whole(4), np.array(["a", "a", "b", "b"]), np.zeros(4))[0] == pytest.approx(0)
+
+
+def test_effective_rank_of_a_line_and_of_a_sphere() -> None:
+    line = np.outer(np.linspace(-1, 1, 50), np.ones(6)).astype(np.float32)
+    assert effective_ranks(whole(50), line)[0] == pytest.approx(1)
+    corners = np.vstack([np.eye(6), -np.eye(6)]).astype(np.float32)
+    assert effective_ranks(whole(12), corners)[0] == pytest.approx(6)
+
+
+def test_the_probe_reads_back_what_an_embedding_of_pages_holds(evaluated: Workspace) -> None:
+    encoder = json.loads(evaluated.metrics.read_text())["encoder"]
+    # the world's embedding is the need with some noise, and the need is the last page
+    assert encoder["last_page_recall_at_1"] == {"value": 1.0, "ci95": [1.0, 1.0]}
+    assert 0.8 < encoder["seen_pages_r2"]["value"] < 1
+    assert 1 < encoder["effective_rank"]["value"] < 8
+
+
+def test_the_probe_is_the_ridge_regression_of_sklearn() -> None:
+    generator = np.random.default_rng(0)
+    features, targets = generator.normal(size=(80, 5)), generator.poisson(0.5, (80, 3)).astype(float)
+    features -= features.mean(axis=0)
+    judged = generator.normal(size=(7, 5))
+    expected = Ridge(alpha=1.0).fit(features, targets).predict(judged)
+    np.testing.assert_allclose(_ridge(features, csr_array(targets), judged), expected)
