@@ -46,7 +46,7 @@ def main() -> int:
     if not archive.exists():
         print(f"msnbc: no data: put UCI's MSNBC.com Anonymous Web Data at {archive} (or set CLICKS_DATA)")
         return 1
-    os.environ.setdefault("CLICKS_ID_KEY", "msnbc")  # the visits carry no ids; line numbers are hashed
+    os.environ.setdefault("CLICKS_ID_KEY", "no secret: line numbers stand for visitors")
     traffic, probe = (make_workspace(REPOSITORY / ".work" / name, archive) for name in ("msnbc", "msnbc-protocol"))
     for stage in ("ingest", "sessionize"):
         timed(stage, traffic)

@@ -184,7 +184,6 @@ class TileRanking(Block):
     click_event: Text
     impression_id: Text
     tiles: Text
-    propensities: Text
 
 
 class Conversion(Block):

@@ -18,7 +18,6 @@ EVALUATE = Evaluate(
         click_event="tile_click",
         impression_id="impression_id",
         tiles="tiles",
-        propensities="propensities",
     ),
     conversion=Conversion(event="application_submitted", product="product", horizon_days=3),
     half_life_days=7,
