@@ -1,0 +1,1 @@
+"""Raw sources of any shape to one canonical, scrubbed, conserved events table."""

@@ -1,0 +1,34 @@
+"""The formats that ``ingest.sources`` may name: one file and one line each."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.ingest.files import SourceFile
+from pipelines.ingest.formats import combined_log, csv, jsonl, native, parquet, sequences
+from pipelines.ingest.formats.rows import RawRows
+from pipelines.params import Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is read.
+
+    Attributes:
+        has_clock: False when times are positions, so that neither rate nor date mean anything.
+        timestamp_format: the format's own way of writing times, where it has one.
+    """
+
+    read: Callable[[SourceFile, Source], Iterator[RawRows]]
+    has_clock: bool = True
+    timestamp_format: str | None = None
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "native": Format(native.read),
+    "csv": Format(csv.read),
+    "jsonl": Format(jsonl.read),
+    "parquet": Format(parquet.read),
+    "sequences": Format(sequences.read, has_clock=False),
+    "combined_log": Format(combined_log.read, timestamp_format=combined_log.TIMESTAMP_FORMAT),
+}

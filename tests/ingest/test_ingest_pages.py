@@ -1,0 +1,73 @@
+"""Page templates and stored URLs."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from pipelines.ingest import pages
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        pages.define(opened)
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://Bank.example/Loans/Home/?rate=3#top", "/loans/home"),
+        ("https://bank.example", "/"),
+        ("https://bank.example?x=1", "/"),
+        ("//bank.example/a", "/a"),
+        ("/", "/"),
+        ("/a//b/", "/a/b"),
+        ("/accounts/12345/cards/7", "/accounts/:id/cards/:id"),
+        ("/a/E6443F59-294F-4b66-ab15-700fd1b31d9b/b", "/a/:id/b"),
+        ("/doc/9f86d081884c7d659a2feaa0c55ad015", "/doc/:id"),
+        ("/t/dGhpcyBpcyBhIHRva2VuMTIz/x", "/t/:id/x"),
+        ("/order-1234567/view", "/order-:id/view"),
+        ("/loans/used-cars-2026", "/loans/used-cars-2026"),
+        ("/help/how-to-open-a-401k-account", "/help/how-to-open-a-401k-account"),
+        ("/facade/effaced", "/facade/effaced"),
+        ("/a;jsessionid=9F86D081/b", "/a/b"),
+        ("/caf%C3%A9%3Fq=1", "/café"),
+        ("/bad%FFbyte", "/bad%ffbyte"),
+        ("app://bank/home", "/home"),
+    ],
+)
+def test_the_page_is_the_path_without_what_identifies(
+    connection: duckdb.DuckDBPyConnection, url: str, page: str
+) -> None:
+    assert connection.execute("SELECT page_of_url($1)", [url]).fetchall() == [(page,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "page"), [("/A/12?x", "/a/:id"), ("https://h/B/", "/b"), ("Home screen?", "Home screen?"), (None, None)]
+)
+def test_a_named_page_is_a_template_too_and_a_screen_keeps_its_name(
+    connection: duckdb.DuckDBPyConnection, given: str | None, page: str | None
+) -> None:
+    assert connection.execute("SELECT page_template($1::VARCHAR)", [given]).fetchall() == [(page,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "clean"),
+    [
+        (
+            "https://u:p@bank.example/a?q=jo&utm_source=x&utm_medium=y#f",
+            "https://bank.example/a?utm_source=x&utm_medium=y",
+        ),
+        ("/a?next=/b?utm_source=x", "/a"),
+        ("/a;sid=1/b?x=1", "/a/b"),
+        ("https://bank.example/@jo", "https://bank.example/@jo"),
+        ("/a#utm_source=x", "/a"),
+        ("/plain", "/plain"),
+    ],
+)
+def test_urls_keep_no_parameters_but_those_of_campaigns(
+    connection: duckdb.DuckDBPyConnection, url: str, clean: str
+) -> None:
+    assert connection.execute("SELECT clean_url($1)", [url]).fetchall() == [(clean,)]
