@@ -19,6 +19,9 @@ export LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS ?= True
 export LITELLM_LOCAL_BLOG_POSTS ?= True
 export LITELLM_LOCAL_MODEL_COST_MAP ?= True
 
+# Idle threads sleep instead of spinning: on busy cores training takes a third of the time (docs/LOG.md).
+export OMP_WAIT_POLICY ?= passive
+
 # Keys: NAME=value lines of .env, read by the shell, so that quotes mean what they mean there.
 ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 IS_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'

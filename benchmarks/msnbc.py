@@ -107,7 +107,7 @@ def protocol_visits(traffic: Workspace) -> pa.Table:
                 SELECT visitor_id, min(regexp_extract(event_id, '\\d+')::BIGINT) AS line
                 FROM read_parquet('{traffic.events}/*/*.parquet') GROUP BY visitor_id
             ), collapsed AS (
-                SELECT * REPLACE (list_filter(events, (event, place) ->
+                SELECT * REPLACE (list_filter(events, lambda event, place:
                     place = 1 OR event.page <> events[place - 1].page)[:{MAX_EVENTS}] AS events)
                 FROM read_parquet('{traffic.sessions}')
             )

@@ -30,7 +30,7 @@ HOST: Final = "127.0.0.1"
 USER: Final = "admin"
 COMPONENTS: Final = ("api-server", "scheduler --skip-serve-logs", "dag-processor", "triggerer --skip-serve-logs")
 START_SECONDS: Final = 180
-STOP_SECONDS: Final = 30
+STOP_SECONDS: Final = 15
 
 
 class AirflowError(PipelineError):

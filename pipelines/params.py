@@ -97,7 +97,7 @@ class Split(Block):
     def _one_way(self) -> Self:
         dates = [self.valid_from, self.test_from]
         shares = [self.valid_share, self.test_share]
-        if None in dates and None in shares or (dates + shares).count(None) != 2:
+        if (None in dates and None in shares) or (dates + shares).count(None) != 2:
             raise ValueError("set `valid_from` and `test_from`, or `valid_share` and `test_share`; the other two null")
         if None not in shares and sum(share or 0 for share in shares) >= 1:
             raise ValueError("`valid_share` + `test_share` must leave something to train on")

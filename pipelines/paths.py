@@ -1,6 +1,5 @@
 """Where every file of a workspace lies: the one place that spells a path (dvc.yaml repeats it, a test compares)."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,14 +163,14 @@ class Staging:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
-            os.replace(self.folder / target.relative_to(self.root), target)
+            (self.folder / target.relative_to(self.root)).replace(target)
 
 
 @contextmanager
 def staged(workspace: Workspace, stage: str) -> Iterator[Staging]:
-    """Gives ``stage`` an empty folder to write in; what it wrote replaces the outputs when the block ends without error.
+    """Gives ``stage`` an empty folder to write in; what it wrote replaces the outputs when the block ends well.
 
-    An interrupted stage leaves its former outputs as they were: each output is moved in one rename, and only at the end.
+    An interrupted stage leaves its former outputs as they were: each is moved in one rename, and only at the end.
     """
     folder = workspace.root / ".staging" / stage
     shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pyarrow.parquet as pq
 import yaml
 
 from pipelines.__main__ import main
@@ -87,8 +88,8 @@ def texts(folder: Path) -> dict[str, str]:
         if not file.is_file():
             continue
         if file.suffix == ".parquet":
-            rows = duckdb.sql(f"select t::varchar from read_parquet('{file}', hive_partitioning = false) t").fetchall()
-            text = "\n".join(row[0] for row in rows)
+            rows = pq.read_table(file, partitioning=None).to_pylist()
+            text = "\n".join(json.dumps(row, default=str, ensure_ascii=False) for row in rows)
         else:
             text = file.read_bytes().decode("utf-8", errors="replace")
         found[file.relative_to(folder).as_posix()] = text

@@ -98,6 +98,7 @@ def fit(
         ],
     )
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")  # data without a validation part
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are made in microseconds
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a resumed run's folder
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # inside Lightning 2.6

@@ -108,7 +108,7 @@ def test_a_new_page_is_understood_by_its_text(encoder: Encoder, sessions: Rows, 
 
 def test_the_students_names_know_the_true_needs_better_than_chance(tiny_run: Workspace) -> None:
     """On test sessions, against the same names dealt out at random."""
-    pairs = duckdb.sql(f"""
+    needs_and_names = f"""
         with visited as (
             select s.session_id, mode(t.need) as need
             from read_parquet('{tiny_run.events}/*/*.parquet', hive_partitioning = false) e
@@ -120,7 +120,9 @@ def test_the_students_names_know_the_true_needs_better_than_chance(tiny_run: Wor
         )
         select need, list_position(probabilities, list_max(probabilities)) as named
         from visited join read_parquet('{tiny_run.intents}') using (session_id) order by session_id
-    """).fetchall()
+    """
+    with duckdb.connect() as warehouse:
+        pairs = warehouse.execute(needs_and_names).fetchall()
     needs, named = [pair[0] for pair in pairs], np.array([pair[1] for pair in pairs])
     random = np.random.default_rng(0)
     chance = [v_measure_score(needs, random.permutation(named)) for _ in range(50)]

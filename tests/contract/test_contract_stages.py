@@ -11,7 +11,11 @@ from pipelines.paths import Workspace
 
 NOUNS = {"pipelines/encoder", "pipelines/student"}  # folders that stages share, and so depend on beside their own
 WRITTEN_BY_PEOPLE = {"data"}
-MAY_IMPORT = {"score": {"ingest", "sessionize"}, "monitor": {"score"}}  # a window passes the very same steps
+MAY_IMPORT = {
+    "score": {"ingest", "sessionize"},  # a window passes the very same steps
+    "monitor": {"score"},
+    "init": {"ingest"},  # what it shows is what ingest would make of the file
+}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipelines import dvcfile
 
@@ -125,9 +125,9 @@ def test_every_task_has_an_owner_retries_and_a_time_limit(bag: dict[str, Any], r
 
 
 def test_a_stage_added_to_dvc_yaml_appears_by_itself(repository: Path, tmp_path: Path) -> None:
-    shutil.copy(repository / "dvc.yaml", tmp_path)
-    with (tmp_path / "dvc.yaml").open("a", encoding="utf-8") as file:
-        file.write("\n  publish:\n    cmd: echo done\n    deps:\n      - artifacts/embeddings.parquet\n")
+    values = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))
+    values["stages"]["publish"] = {"cmd": "echo done", "deps": ["artifacts/embeddings.parquet"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     retrain = described(repository, tmp_path, tmp_path / "airflow")["dags"]["retrain"]
     assert retrain["tasks"]["publish"]["upstream"] == ["pretrain"]
     assert retrain["tasks"]["promote"]["upstream"] == ["evaluate", "publish"]

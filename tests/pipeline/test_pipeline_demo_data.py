@@ -34,9 +34,9 @@ def lose(workspace: Workspace, *, cache: bool) -> None:
 
 
 def use_remote(workspace: Workspace, folder: Path) -> None:
-    """What `dvc remote add --default store FOLDER` writes."""
-    with (workspace.root / ".dvc" / "config").open("a", encoding="utf-8") as config:
-        config.write(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder}\n")
+    """What `dvc remote add --local --default store FOLDER` writes."""
+    remote = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder}\n"
+    (workspace.root / ".dvc" / "config.local").write_text(remote, encoding="utf-8")
 
 
 def test_the_bank_that_is_there_stays(clone: Workspace, tracked: Path, capsys: pytest.CaptureFixture[str]) -> None:
