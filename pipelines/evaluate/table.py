@@ -28,10 +28,14 @@ LIFTS: Final = (
     ("conversion", "embedding_over_teacher_labels"),
     ("conversion", "student_labels_over_teacher_labels"),
 )
+INTERVALS: Final = (
+    "In brackets: 95 % intervals by resampling visitors; where one includes zero there is no lift. Lifts are relative; "
+    "of log loss, its reduction."
+)
 STUDENT: Final = {
     "fidelity_micro_f1": "micro F1 against its teacher",
     "fidelity_macro_f1": "macro F1 against its teacher",
-    "ceiling_micro_f1": "the teacher against itself, micro F1",
+    "ceiling_micro_f1": "a second labelling against the teacher's, micro F1",
     "ece": "expected calibration error",
 }
 
@@ -40,8 +44,13 @@ def markdown(metrics: Mapping[str, Any]) -> str:
     """Returns the tables: models by task, lifts, the student; marked where the figures show machinery only."""
     parts = [_marks(metrics["notes"])]
     parts += [_models(metrics, task) for task in HEADINGS]
-    parts += [_lifts(metrics["lift"]), _student(metrics["student"])]
-    parts.append("In brackets: 95 % intervals by resampling visitors. Lifts are relative; of log loss, its reduction.")
+    parts += [_lifts(metrics["lift"]), _student(metrics["student"]), INTERVALS]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(metrics: Mapping[str, Any]) -> str:
+    """Returns what a README has room for: the models of tile ranking, and every lift, marked as the tables are."""
+    parts = [_marks(metrics["notes"]), _models(metrics, "tile_ranking"), _lifts(metrics["lift"]), INTERVALS]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -62,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table, or rewrites the README; returns 0, or 1 with one message."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate.table", description="The result table.")
     parser.add_argument("--root", type=Path, default=Path(), help="folder of reports/metrics.json")
-    parser.add_argument("--readme", type=Path, help="rewrite the table of this file instead of printing it")
+    parser.add_argument("--readme", type=Path, help="write a summary between the marks of this file, print nothing")
     options = parser.parse_args(arguments)
     try:
-        table = markdown(_read(Workspace(options.root.resolve()).metrics))
+        metrics = _read(Workspace(options.root.resolve()).metrics)
         if options.readme is None:
-            print(table, end="")
+            print(markdown(metrics), end="")
         else:
-            _rewrite(options.readme, table)
+            _rewrite(options.readme, summary(metrics))
     except PipelineError as error:
         print(f"table: {error}", file=sys.stderr)
         return 1
