@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{command}: interrupted; the outputs of the last finished run are untouched", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing more can be said there, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

@@ -18,6 +18,8 @@ from pipelines.params import Evaluate, Params, Source
 from pipelines.paths import Workspace
 
 MAPPED: Final = ("csv", "jsonl", "parquet")
+SPLIT: Final = {"valid_from": None, "test_from": None, "valid_share": 0.15, "test_share": 0.2, "embargo_days": 0.5}
+"""Shares of whatever time the file spans; the dates that params.yaml comes with are those of the demo bank."""
 DEFAULTS: Final = {"channel": "web", "event_type": "page_view"}
 
 
@@ -66,7 +68,7 @@ def _settings(given: Path, root: Path, looked_at: Sample, guessed: Guess) -> dic
 
 def _print_proposal(path: Path, settings: dict[str, Any]) -> None:
     print(f"{path.name}: looks like {settings['format']}. For params.yaml:\n")
-    block = {"ingest": {"sources": [settings]}}
+    block = {"ingest": {"sources": [settings]}, "sessionize": {"split": SPLIT}}
     print(yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=120).rstrip())
     if settings["format"] in MAPPED:
         print("\nTimes without a zone are read as UTC: add `timezone: Area/City` if they are not.")

@@ -75,3 +75,11 @@ def test_set_is_validated_like_the_file_and_never_echoed(
     message = capsys.readouterr().err
     assert "sessionize.gap_seconds" in message
     assert "s3cret" not in message
+
+
+def test_a_reader_that_leaves_early_makes_no_traceback(repository: Path, tmp_path: Path) -> None:
+    rows = "".join(f"2026-01-05 10:00:{second:02},visitor-{second},{'x' * 60}\n" for second in range(60))
+    (tmp_path / "rows.csv").write_text("ts,visitor_id,title\n" + rows)
+    command = f"'{sys.executable}' -m pipelines init --input '{tmp_path / 'rows.csv'}' | true"
+    result = subprocess.run(["bash", "-c", command], cwd=repository, capture_output=True, text=True, check=False)
+    assert result.stderr == ""

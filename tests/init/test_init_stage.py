@@ -46,7 +46,11 @@ def looked_at(
     assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
     printed = capsys.readouterr().out
     block = printed[printed.index("ingest:") :].split("\n\n")[0]
-    return yaml.safe_load(block)["ingest"]["sources"][0], printed
+    proposed = yaml.safe_load(block)
+    params.Split.model_validate(
+        proposed["sessionize"]["split"]
+    )  # the demo bank's dates would leave nothing to train on
+    return proposed["ingest"]["sources"][0], printed
 
 
 def test_what_is_proposed_for_the_demo_banks_tracker_is_what_params_yaml_says(
