@@ -6,12 +6,16 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from tiny import REPOSITORY, run_command, tiny_values, write_tiny_params
 
 from pipelines import telemetry
 from pipelines.__main__ import STAGES
 from pipelines.paths import Workspace
+
+hypothesis.settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
+hypothesis.settings.load_profile("repeatable")
 
 telemetry.switch_off()  # before any test imports a library that would look for a network
 

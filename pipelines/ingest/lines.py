@@ -45,11 +45,9 @@ def blocks(path: Path) -> Iterator[Block]:
     Problems: ``bad_encoding`` (no UTF-8), ``nul_byte``, ``line_too_long``, and ``truncated_file`` for one last line:
     the one in which a damaged archive breaks off.
     """
-    number, pending, is_long, is_start = 1, b"", False, True
+    number, pending, is_long = 1, b"", False
     try:
         for piece in _pieces(path):
-            piece = piece.removeprefix(BOM) if is_start else piece
-            is_start = False
             head, end, tail = piece.rpartition(b"\n")
             if not end:
                 pending, is_long = _grown(pending, tail, is_long)
@@ -59,7 +57,7 @@ def blocks(path: Path) -> Iterator[Block]:
             number += len(block.texts)
             pending, is_long = _grown(b"", tail, False)
     except files.TruncatedError:
-        cut = _decoded(pending)
+        cut = _decoded(pending.removeprefix(BOM))
         yield Block(number, [cut], {0: "truncated_file"})
         return
     if pending:
@@ -94,6 +92,7 @@ def _grown(pending: bytes, tail: bytes, is_long: bool) -> tuple[bytes, bool]:
 def _block(number: int, content: bytes, is_long: bool) -> Block:
     """Decodes lines; ``is_long`` says that the first is the beginning of a line that was too long."""
     problems: dict[int, str] = {}
+    content = content.removeprefix(BOM).replace(b"\n" + BOM, b"\n")  # not at the start only: files get joined
     if is_long:
         beginning, end, rest = content.partition(b"\n")
         content = beginning[:KEPT_OF_A_LONG_LINE] + end + rest

@@ -195,6 +195,13 @@ def test_a_mapping_that_fits_no_row_is_refused_with_the_paths_found(tmp_path: Pa
         ingest(tmp_path, {"a.jsonl": jsonl(row(1))}, [NESTED | {"path": "data/a.jsonl"}])
 
 
+def test_a_byte_order_mark_is_no_part_of_a_row_in_files_that_were_joined_either(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    rows = [mark + json.dumps(row(number)).encode() for number in range(3)]
+    found = ingest(tmp_path, {"a.jsonl": b"\n".join(rows)}, [SOURCE])
+    assert found.total["accepted"] == 3
+
+
 SOUND = st.builds(
     row, st.integers(0, 40), who=st.sampled_from(["v1", "v2"]), url=st.sampled_from(["/a", "/b?x=1", "/c/12"])
 )
