@@ -102,7 +102,10 @@ def fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are made in microseconds
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a resumed run's folder
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # inside Lightning 2.6
-        trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
+        try:
+            trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
+        except SystemExit:  # Lightning's answer to Ctrl-C, without a word
+            raise KeyboardInterrupt from None
     return curves
 
 

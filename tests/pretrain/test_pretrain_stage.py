@@ -1,6 +1,7 @@
 """The stage: what it writes, twice the same, and after an interruption."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,23 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     monkeypatch.undo()
     stage.run(broken, params, seed=3)
     assert outputs(broken) == outputs(straight)
+
+
+def test_ctrl_c_is_passed_on_and_leaves_the_outputs(
+    workspace: Workspace, params: Pretrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, handler = outputs(workspace), signal.getsignal(signal.SIGINT)
+
+    def interrupt(self: Curves, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Curves, "on_train_epoch_start", interrupt, raising=False)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stage.run(workspace, params, seed=3)
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning ignores the signal from then on
+    assert outputs(workspace) == before
 
 
 def test_another_seed_is_another_encoder(workspace: Workspace, params: Pretrain) -> None:
