@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         _run(command, root.resolve(), overrides, options)
+        sys.stdout.flush()
     except PipelineError as error:
         print(f"{command}: {error}", file=sys.stderr)
         return 1
