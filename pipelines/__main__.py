@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{command}: interrupted; the outputs of the last finished run are untouched", file=sys.stderr)
+        print(f"{command}: interrupted; nothing half-written is left: run it again", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing more can be said there, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
