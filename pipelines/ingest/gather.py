@@ -1,10 +1,9 @@
 """All files of all sources into the tables of ``clean.TABLES``, then what only the whole shows: duplicates, robots."""
 
-import contextlib
-import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,26 +14,39 @@ from tqdm import tqdm
 
 from pipelines import warehouse
 from pipelines.errors import SourceError
-from pipelines.ingest import bots, clean, duplicates, files, ids, lines, pages, report, scrub, timestamps
+from pipelines.ingest import bots, clean, duplicates, files, ids, pages, report, scrub, timestamps
 from pipelines.ingest.files import SourceFile
 from pipelines.ingest.formats import FORMATS, jsonl
-from pipelines.ingest.formats.rows import FIELDS, RawRows, listed
+from pipelines.ingest.formats.rows import FIELDS, RawRows, count_origins, either, grouped, is_read, listed, shown_path
+from pipelines.ingest.report import FileColumns
 from pipelines.params import Ingest, Source
 
 SECONDS_BETWEEN_LINES: Final = 20
-LOOKED_AT_ROWS: Final = 200
+LOOKED_AT_ROWS: Final = 200  # for a message that names a file's columns
+VANISHED_ROWS: Final = 10_000  # looked at for the new name of a column that vanished: it may be as rare
 REQUIRED: Final = ("visitor_id", "ts")
 MERGED_BYTES: Final = 128 << 20
 MERGED_ROWS: Final = 1 << 18
 BATCH_ROWS: Final = 1 << 14
 
+Origin = tuple[int, str, str]
+"""A file's index, a canonical name, a source column."""
+
 
 @dataclass
 class Gathered:
-    """What was read: the files, and by file the mapped columns that it lacks."""
+    """What was read.
+
+    Attributes:
+        columns: what the columns of a file gave, by its index; a file without a line has none.
+        chosen: rows by (file, canonical name, source column), where more than one source column could give the value.
+        first_rows: of the first file of a source without headers, by the source's position.
+    """
 
     files: list[SourceFile]
-    missing: dict[int, tuple[str, ...] | None] = field(default_factory=dict)
+    columns: dict[int, FileColumns] = field(default_factory=dict)
+    chosen: Counter[Origin] = field(default_factory=Counter)
+    first_rows: dict[int, pa.Table] = field(default_factory=dict)
 
 
 def connect(scratch: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
@@ -65,11 +77,14 @@ def read(connection: duckdb.DuckDBPyConnection, block: Ingest, found: Sequence[S
     n_rows, last_said = 0, time.monotonic()
     for source, raw in tqdm(_merged(_blocks(block.sources, gathered)), "ingest", unit="block", disable=None):
         cleaner.add(raw, source)
+        gathered.chosen.update(count_origins(connection, raw))
         n_rows += len(raw.rows)
         if not sys.stderr.isatty() and time.monotonic() - last_said > SECONDS_BETWEEN_LINES:
             print(f"ingest: {n_rows:,} lines read", flush=True)
             last_said = time.monotonic()
     _check_present(connection, block.sources, gathered)
+    for position in range(len(block.sources)):
+        _find_unmapped(connection, position, gathered)
     return gathered
 
 
@@ -80,9 +95,20 @@ def _blocks(sources: Sequence[Source], gathered: Gathered) -> Iterator[tuple[Sou
         source = sources[unplaced.source]
         file = replace(unplaced, lines_before=lines_before[source.format])
         for raw in FORMATS[source.format].read(file, source):
-            gathered.missing[file.index] = raw.missing
+            _note(raw, file, gathered)
             lines_before[source.format] = file.lines_before + raw.last_line
             yield source, of_file(raw, file)
+
+
+def _note(raw: RawRows, file: SourceFile, gathered: Gathered) -> None:
+    """Notes the columns of a block's file; a header may come after the first block."""
+    before = gathered.columns.get(file.index, FileColumns())
+    possible = {name: (*columns,) for name, columns in raw.origins.items()}
+    gathered.columns[file.index] = FileColumns(
+        raw.mapping, possible, raw.missing, before.unread or _unread(raw.columns, raw.mapping)
+    )
+    if raw.missing is None and raw.mapping and len(raw.rows):
+        gathered.first_rows.setdefault(file.source, raw.rows)
 
 
 def of_file(raw: RawRows, file: SourceFile, most: int | None = None) -> RawRows:
@@ -96,13 +122,18 @@ def _merged(blocks: Iterable[tuple[Source, RawRows]]) -> Iterator[tuple[Source, 
     waiting: list[RawRows] = []
     read_by: Source | None = None
     for source, raw in blocks:
-        if waiting and read_by and (source is not read_by or raw.sql != waiting[0].sql or _is_enough(waiting)):
+        if waiting and read_by and (source is not read_by or not _is_alike(raw, waiting[0]) or _is_enough(waiting)):
             yield from ((read_by, part) for part in _parts(waiting))
             waiting = []
         waiting.append(raw)
         read_by = source
     if waiting and read_by:
         yield from ((read_by, part) for part in _parts(waiting))
+
+
+def _is_alike(raw: RawRows, other: RawRows) -> bool:
+    """Whether the same SQL reads both; a stored column may have another type from file to file."""
+    return raw.sql == other.sql and bool(raw.rows.schema.equals(other.rows.schema))
 
 
 def _is_enough(blocks: Sequence[RawRows]) -> bool:
@@ -154,31 +185,58 @@ def check(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 
 def _check_present(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], gathered: Gathered) -> None:
-    """Notes which columns the files without a header lack; no row with a visitor, or a time, is a wrong mapping."""
+    """Notes what the columns of each file gave; no row with a visitor, or a time, is a wrong mapping."""
     counts: dict[int, dict[str, int]] = {file.index: {} for file in gathered.files}
     for index, name, n in connection.execute("SELECT file, field, sum(n)::BIGINT FROM present GROUP BY ALL").fetchall():
         counts[index][name] = n
     for position, source in enumerate(sources):
-        columns = source.columns or {}
         own = [file for file in gathered.files if file.source == position]
         for file in own:
-            if gathered.missing.get(file.index, ()) is None:
-                absent = [column for name, column in columns.items() if not counts[file.index].get(name)]
-                gathered.missing[file.index] = tuple(sorted(absent)) if counts[file.index] else ()
+            if file.index in gathered.columns:
+                _note_counts(gathered.columns[file.index], file.index, counts[file.index], gathered.chosen)
         for name in REQUIRED:
             n_rows, n_present = (sum(counts[file.index].get(key, 0) for file in own) for key in ("all_rows", name))
             if n_rows and not n_present:
+                mapped, found = source.alternatives.get(name, [name]), jsonl.look(own[0].path, LOOKED_AT_ROWS)
                 raise SourceError(
-                    f"no row of `{report.shown(source.path)}` has `{columns.get(name, name)}`, mapped to {name}; "
-                    f"found {listed(_columns_of(own[0]))}: correct `columns` in ingest.sources"
+                    f"no row of `{report.shown(source.path)}` has {either(mapped)}, mapped to {name}; "
+                    f"found {listed([*found])}: correct `columns` in ingest.sources"
                 )
 
 
-def _columns_of(file: SourceFile) -> list[str]:
-    """Returns the columns of a file of JSON lines, by its first rows; none of another."""
-    block = next(lines.blocks(file.path), None)
-    documents = []
-    for text in block.texts[:LOOKED_AT_ROWS] if block else []:
-        with contextlib.suppress(ValueError):
-            documents.append(json.loads(text))
-    return jsonl.columns(documents)
+def _note_counts(found: FileColumns, index: int, counts: Mapping[str, int], chosen: Counter[Origin]) -> None:
+    found.n_rows = counts.get("all_rows", 0)
+    found.given = {
+        name: {column: counts.get(name, 0) if len(columns) == 1 else chosen[index, name, column] for column in columns}
+        for name, columns in found.possible.items()
+    }
+    if found.missing is None:
+        absent = {column for name, columns in found.mapping.items() if not counts.get(name) for column in columns}
+        found.missing = sorted(absent) if counts else ()
+
+
+def _find_unmapped(connection: duckdb.DuckDBPyConnection, position: int, gathered: Gathered) -> None:
+    """Notes the columns of later files that no mapping reads and the first lacks: new, or new names of others."""
+    own = [file for file in gathered.files if file.source == position]
+    read = [(file, gathered.columns[file.index]) for file in own if file.index in gathered.columns]
+    read = [(file, found) for file, found in read if found.n_rows]
+    first_rows = gathered.first_rows.get(position)
+    vanished = {
+        change["file"] for change in report.changes([(file.name, found) for file, found in read]) if not change["to"]
+    }
+    known = {column for _, found in read[:1] for column in found.unread}
+    for file, found in read[1:]:
+        if first_rows is not None and file.name in vanished:
+            found.unread = _unread(jsonl.look(file.path, VANISHED_ROWS), found.mapping)
+        new = grouped([column for column in found.unread if column not in known])
+        found.unmapped = [column for column in new if column not in known]
+        known.update(found.unread, new)
+    if first_rows is not None and (candidates := [column for _, found in read for column in found.unmapped]):
+        # Of the first file only its first rows are known so far.
+        old = jsonl.held(connection, first_rows, candidates)
+        for _, found in read:
+            found.unmapped = [column for column in found.unmapped if column not in old]
+
+
+def _unread(columns: Iterable[str], mapping: Mapping[str, Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(shown_path(column) for column in columns if not is_read(column, mapping)))

@@ -30,12 +30,14 @@ def run(workspace: Workspace, block: Ingest, seed: int) -> None:
     with staged(workspace, "ingest") as staging, gather.connect(staging.folder, secret) as connection:
         gathered = gather.read(connection, block, found)
         gather.settle(connection, block)
-        counted = report.build(connection, block.sources, gathered.files, gathered.missing)
+        counted = report.build(connection, block.sources, gathered.files, gathered.columns)
         refusal = report.refusal(counted, block.max_rejected_share)
         _write_report(connection, gathered.files, counted, staging, workspace)
         if not refusal:
             n_written = events.write(connection, staging.path(workspace.events))
             report.check_conserved(counted, n_written)
+    for warning in report.warnings(counted):
+        print(f"ingest: warning: {warning}")
     print(f"ingest: {report.summary(counted)}")
     if refusal:
         raise refusal

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from pipelines.errors import SourceError
 from pipelines.ingest import lines
 from pipelines.ingest.files import SourceFile
-from pipelines.ingest.formats.rows import STRUCTURE, RawRows, identifier, names_of, required_columns
+from pipelines.ingest.formats.rows import STRUCTURE, RawRows, first_of, identifier, names_of, required_columns
 from pipelines.params import Source
 
 FULL_STEP: Final = 8192  # lines parsed at once
 MAX_RECORD_LINES: Final = 1000
 """A record that goes on for longer began with a quote that nobody closed."""
+MAPPED: Final = "mapped "  # before the names of the file's own columns, one of which may be `line` or `text`
 END: Final = "\x1eend\n"  # a line no CSV holds; it comes back as a row of its own unless a quote is open
 
 
@@ -155,11 +156,17 @@ def _raw_rows(
     rows: list[list[str]],
     broken: list[tuple[int, str, str]],
 ) -> RawRows:
-    columns = source.columns or {}
-    missing = required_columns(file, columns, header) if header else ()
-    if twice := sorted({column for column in columns.values() if header.count(column) > 1}):
+    mapping = source.alternatives
+    missing = required_columns(file, mapping, header) if header else ()
+    read_columns = {column for columns in mapping.values() for column in columns}
+    if twice := sorted(column for column in read_columns if header.count(column) > 1):
         raise SourceError(f"{file.name}: the header names {', '.join(twice)} more than once: rename one")
-    wanted = {name: header.index(column) for name, column in columns.items() if column in header}
+    wanted = {f"{MAPPED}{column}": header.index(column) for column in sorted(read_columns & {*header})}
+    origins = {
+        name: {column: identifier(f"{MAPPED}{column}") for column in columns if column in header}
+        for name, columns in mapping.items()
+        if {*columns} & {*header}
+    }
     values = list(zip(*rows, strict=True)) if rows else [()] * len(header)
     sound = {
         "line": pa.array(numbers, pa.int64()),
@@ -179,9 +186,12 @@ def _raw_rows(
     table = pa.concat_tables([pa.table(sound, schema), pa.table({**others, **absent}, schema)])
     return RawRows(
         rows=table,
-        fields={name: identifier(name) for name in wanted},
+        fields={name: first_of(found.values()) for name, found in origins.items()},
         excerpt=STRUCTURE.format(text="text"),
         missing=missing,
+        mapping=mapping,
+        origins=origins,
+        columns=tuple(header),
     )
 
 

@@ -1,6 +1,6 @@
 """Parquet; a mapped column is a name, or a path whose dots descend into structs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import SourceError
 from pipelines.ingest.files import SourceFile
-from pipelines.ingest.formats.rows import RawRows, literal, required_columns
+from pipelines.ingest.formats.rows import RawRows, first_of, literal, required_columns
 from pipelines.params import Source
 
 BATCH_ROWS: Final = 65_536
@@ -22,7 +22,7 @@ def read(file: SourceFile, source: Source) -> Iterator[RawRows]:
     """
     try:
         with pq.ParquetFile(file.path) as stored:
-            yield from _batches(stored, file, source.columns or {})
+            yield from _batches(stored, file, source.alternatives)
     except (pa.ArrowInvalid, OSError):
         raise SourceError(
             f"{file.name} cannot be read as Parquet (cut off or damaged?): bring it again, or take it out"
@@ -41,12 +41,16 @@ def _paths(path: str, kind: pa.DataType) -> Iterator[str]:
             yield from _paths(f"{path}.{field.name}", field.type)
 
 
-def _batches(stored: pq.ParquetFile, file: SourceFile, columns: dict[str, str]) -> Iterator[RawRows]:
+def _batches(stored: pq.ParquetFile, file: SourceFile, mapping: Mapping[str, tuple[str, ...]]) -> Iterator[RawRows]:
     schema = stored.schema_arrow
-    missing = required_columns(file, columns, leaves(schema))
-    wanted = {name: column for name, column in columns.items() if column not in missing}
-    tops = sorted({_top(schema, column) for column in wanted.values()})
-    fields = {name: _text(schema, column, tops) for name, column in wanted.items()}
+    found = leaves(schema)
+    missing = required_columns(file, mapping, found)
+    wanted = {name: [column for column in columns if column in found] for name, columns in mapping.items()}
+    tops = sorted({_top(schema, column) for columns in wanted.values() for column in columns})
+    origins = {
+        name: {column: _text(schema, column, tops) for column in columns} for name, columns in wanted.items() if columns
+    }
+    branches = {path.rpartition(".")[0] for path in found}
     first = 1
     for batch in stored.iter_batches(BATCH_ROWS, columns=tops):
         rows = (
@@ -56,7 +60,15 @@ def _batches(stored: pq.ParquetFile, file: SourceFile, columns: dict[str, str]) 
         )
         rows = rows.append_column("line", pa.array(range(first, first + len(rows)), pa.int64()))
         rows = rows.append_column("problem", pa.nulls(len(rows), pa.string()))
-        yield RawRows(rows=rows, fields=fields, excerpt="NULL", missing=missing)
+        yield RawRows(
+            rows=rows,
+            fields={name: first_of(columns.values()) for name, columns in origins.items()},
+            excerpt="NULL",
+            missing=missing,
+            mapping=mapping,
+            origins=origins,
+            columns=tuple(path for path in found if path not in branches),
+        )
         first += len(rows)
 
 

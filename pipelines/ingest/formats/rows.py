@@ -1,10 +1,12 @@
 """What every format hands on: a block of raw rows, and how DuckDB reads the canonical fields out of it."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 
 from pipelines.errors import SourceError
@@ -15,6 +17,8 @@ FIELDS: Final = (*EVENTS.names, "user_agent")
 """The canonical names a source may be mapped to; ``user_agent`` is read by the bot rule and kept in no table."""
 
 NAME: Final = re.compile(r"(?!.*\d{4})[^\W\d][\w.$:/ -]{0,63}")
+
+MOST_SIBLINGS: Final = 8  # new fields of one object that a release of a tracker brings at once
 
 STRUCTURE: Final = "regexp_replace(regexp_replace(left({text}, 400), '\\pL', 'x', 'g'), '\\pN', '9', 'g')"
 """SQL: what a text looks like without what it says. For rows that cannot be taken apart nobody can tell which part
@@ -35,6 +39,9 @@ class RawRows:
         rules: name -> SQL condition that holds for rows to leave out, such as a log's requests for images.
         missing: mapped columns that the file's header lacks; null where there is no header, and rows must tell.
         last_line: number of the last line so far.
+        mapping: canonical name -> source columns, the preferred first; empty for formats that need none.
+        origins: canonical name -> source column -> SQL of its value, of those columns of ``mapping`` that may hold one.
+        columns: what the file's header, or its first rows, show, whether mapped or not.
     """
 
     rows: pa.Table
@@ -45,11 +52,41 @@ class RawRows:
     rules: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] | None = ()
     last_line: int = 0
+    mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     @property
     def sql(self) -> tuple[object, ...]:
         """All of the SQL: blocks in which it is the same may be read together."""
-        return (self.fields, self.excerpt, self.relation, self.problems, self.rules)
+        return (self.fields, self.excerpt, self.relation, self.problems, self.rules, self.origins)
+
+
+def count_origins(connection: duckdb.DuckDBPyConnection, raw: RawRows) -> dict[tuple[int, str, str], int]:
+    """Returns rows by (file, canonical name, source column), for the names that several columns of ``raw`` may give.
+
+    ``raw`` was cleaned just now, so ``parsed`` tells the rows that hold such a name: the others are not read again.
+    """
+    origins = {name: columns for name, columns in raw.origins.items() if len(columns) > 1}
+    if not origins:
+        return {}
+    chosen, counts = [], []
+    for name, columns in origins.items():
+        cases = " ".join(f"WHEN {as_text(place)} IS NOT NULL THEN {i}" for i, place in enumerate(columns.values()))
+        chosen.append(f"CASE {cases} END AS {name}")
+        counts += [f"count(*) FILTER (WHERE {name} = {i})" for i in range(len(columns))]
+    connection.register("all_rows", raw.rows)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP VIEW raw_rows AS SELECT * FROM all_rows SEMI JOIN (SELECT file, line FROM parsed
+            WHERE problem IS NULL AND coalesce({", ".join(origins)}) IS NOT NULL) AS held USING (file, line)"""
+    )
+    found = connection.execute(
+        f"SELECT file, {', '.join(counts)} FROM (SELECT file, {', '.join(chosen)} FROM {raw.relation}) GROUP BY file"
+    ).fetchall()
+    connection.execute("DROP VIEW raw_rows")
+    connection.unregister("all_rows")
+    places = [(name, column) for name, columns in origins.items() for column in columns]
+    return {(file, name, column): n for file, *row in found for (name, column), n in zip(places, row, strict=True)}
 
 
 def literal(text: str) -> str:
@@ -67,20 +104,57 @@ def names_of(header: list[str]) -> list[str]:
     return [name.strip() for name in header]
 
 
-def required_columns(file: SourceFile, columns: Mapping[str, str], found: list[str]) -> tuple[str, ...]:
-    """Returns the mapped columns that ``found`` lacks.
+def first_of(expressions: Collection[str]) -> str:
+    """SQL: the first of ``expressions`` that holds a value, as text; empty is absent."""
+    if len(expressions) == 1:
+        return next(iter(expressions))
+    return f"coalesce({', '.join(map(as_text, expressions))})"
+
+
+def as_text(expression: str) -> str:
+    """SQL: what ``expression`` holds, as text; empty is absent."""
+    return f"nullif(({expression})::VARCHAR, '')"
+
+
+def is_read(column: str, mapping: Mapping[str, Sequence[str]]) -> bool:
+    """Whether ``mapping`` reads ``column``, or a nested column that holds it."""
+    return any(f"{column}.".startswith(f"{mapped}.") for columns in mapping.values() for mapped in columns)
+
+
+def shown_path(column: str) -> str:
+    """Returns ``column``, from its first part that looks like a value as `…`: some trackers write values as keys."""
+    parts = column.split(".")
+    n_names = next((i for i, part in enumerate(parts) if not NAME.fullmatch(part)), len(parts))
+    return ".".join([*parts[:n_names], *["…"][: len(parts) - n_names]])
+
+
+def grouped(columns: Sequence[str]) -> list[str]:
+    """Returns ``columns``, many siblings as one `…`: their names are rather keys of a table than fields."""
+    parents = [column.rpartition(".")[0] for column in columns]
+    many = {parent for parent, n in Counter(parents).items() if parent and n > MOST_SIBLINGS}
+    shown = (f"{parent}.…" if parent in many else column for parent, column in zip(parents, columns, strict=True))
+    return list(dict.fromkeys(shown))
+
+
+def either(columns: Sequence[str]) -> str:
+    """Returns the source columns of a canonical name for a message."""
+    return " or ".join(f"`{column}`" for column in columns)
+
+
+def required_columns(file: SourceFile, mapping: Mapping[str, Sequence[str]], found: list[str]) -> tuple[str, ...]:
+    """Returns the source columns of every canonical name that no column of ``found`` can give.
 
     Raises:
-        SourceError: the column of the visitor, or of the time, is among them.
+        SourceError: the visitor, or the time, is among these names.
     """
-    missing = tuple(sorted(column for column in columns.values() if column not in found))
+    absent = {name: columns for name, columns in mapping.items() if not {*columns} & {*found}}
     for name in ("visitor_id", "ts"):
-        if columns.get(name) in missing:
+        if name in absent:
             raise SourceError(
-                f"{file.name}: column `{columns[name]}`, mapped to {name}, is missing; found {listed(found)}: "
+                f"{file.name}: column {either(absent[name])}, mapped to {name}, is missing; found {listed(found)}: "
                 "correct `columns` in ingest.sources"
             )
-    return missing
+    return tuple(sorted({column for columns in absent.values() for column in columns}))
 
 
 def listed(names: list[str]) -> str:
