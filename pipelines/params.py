@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.errors import ParamsError
 
@@ -26,20 +26,36 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class Scenario(Block):
+    """Something that changes in the demo bank from a day on, in a share of its sessions."""
+
+    kind: Literal["launch", "intent_shift", "tracker_rename", "dead_tag", "bot_wave"]
+    from_: date = Field(alias="from")
+    strength: Share
+
+
 class Simulate(Block):
     """The demo bank."""
 
     start: date
     days: Count
     people: Count
+    # A bare null of YAML means the world of that name.
+    world: Annotated[
+        Literal["default", "null", "counts"], BeforeValidator(lambda name: "null" if name is None else name)
+    ]
+    scenarios: list[Scenario]
 
 
 class Source(Block):
-    """One raw source; what a format does not use must be absent."""
+    """One raw source; what a format does not use must be absent.
+
+    A canonical column may be mapped to a list of source columns: the first that holds a value in a row gives it.
+    """
 
     path: Text
     format: Literal["native", "csv", "jsonl", "parquet", "sequences", "combined_log"]
-    columns: dict[str, str] | None = None
+    columns: dict[str, str | list[str]] | None = None
     constants: dict[str, str] | None = None
     timestamp_format: Text | None = None
     timezone: Text | None = None
@@ -54,11 +70,21 @@ class Source(Block):
                 raise ValueError(f"`{key}` goes with csv, jsonl and parquet only")
         if mapped and not (self.columns and {"visitor_id", "ts"} <= {*self.columns, *(self.constants or {})}):
             raise ValueError("`columns` must map at least `visitor_id` and `ts`")
+        for name, alternatives in self.alternatives.items():
+            if not all(alternatives) or not alternatives:
+                raise ValueError(f"`columns` maps {name} to nothing: name a source column, or a list of them")
+            if len({*alternatives}) < len(alternatives):
+                raise ValueError(f"`columns` maps {name} to a list that names a source column twice: name each once")
         if (self.names is not None) != (self.format == "sequences"):
             raise ValueError("`names` lists the meaning of each code of a `sequences` source, and goes with it only")
         if self.delimiter is not None and self.format != "csv":
             raise ValueError("`delimiter` goes with csv only")
         return self
+
+    @property
+    def alternatives(self) -> dict[str, tuple[str, ...]]:
+        """Canonical name -> source columns, the preferred first."""
+        return {name: (to,) if isinstance(to, str) else tuple(to) for name, to in (self.columns or {}).items()}
 
 
 class Window(Block):

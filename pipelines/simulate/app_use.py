@@ -1,5 +1,6 @@
-"""Visits to the app: the home screen with its tiles, service screens, applications."""
+"""Visits to the app: the home screen with its tiles, service screens, applications and their outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import fsum
 
@@ -9,7 +10,7 @@ from pipelines.simulate.home_screen import HomeScreen
 from pipelines.simulate.people import Person
 from pipelines.simulate.record import IMPRESSION, MS_PER_SECOND, Client, Event, Shown
 
-_HOME, _APPLY = "/home", "/apply"
+_HOME, _APPLY, _STATUS = "/home", "/apply", "/apply/status"
 _ID_LETTERS = 12
 _RESPONSE_MS = 400  # the app's answer to a tap
 _TRUTH_DIGITS = 6
@@ -23,6 +24,7 @@ class AppVisit:
     client: Client
     ms: int
     needs: list[str]
+    factors: Mapping[str, float]  # what moves the person towards each tile beyond taste, holdings and habit
     events: list[Event] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
 
@@ -60,10 +62,19 @@ class AppUse:
             self._add(visit, screen, "application_submitted", target=screen.path, props=props)
         return visit
 
+    def learn_outcome(self, visit: AppVisit, draws: Draws, need: str, approved: bool) -> AppVisit:
+        """Opens the app to read what became of an application."""
+        self._home(visit, draws)
+        screen = self._screens[_STATUS]
+        self._view(visit, draws, screen)
+        if approved:
+            self._add(visit, screen, "application_approved", props={"product": self._world.needs[need].product})
+        return visit
+
     def _home(self, visit: AppVisit, draws: Draws) -> None:
         screens = self._home_screen
         tiles = screens.show(draws)
-        chances = screens.click_chances(visit.person, visit.needs, tiles)
+        chances = screens.click_chances(visit.person, visit.factors, tiles)
         propensities = [screens.propensity[tile][position] for position, tile in enumerate(tiles)]
         impression_id = f"imp-{draws.letters(_ID_LETTERS)}"
         props: dict[str, object] = {"impression_id": impression_id, "tiles": tiles, "propensities": propensities}
@@ -93,8 +104,6 @@ class AppUse:
         target: str | None = None,
         props: dict[str, object] | None = None,
     ) -> None:
-        url = f"{self._world.traffic.app_scheme}{screen.path}"
+        url = self._world.traffic.app_scheme + screen.path
         need = visit.needs[0] if visit.needs else NO_NEED
-        visit.events.append(
-            Event(visit.ms, visit.client, name, url, screen.title, screen.text, need, visit.client.login, target, props)
-        )
+        visit.events.append(Event(visit.ms, visit.client, name, screen, url, need, visit.person.login, target, props))

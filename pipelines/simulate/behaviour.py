@@ -23,6 +23,7 @@ class PeopleNumbers(Numbers):
     login_habit: Table
     devices: dict[str, Share]
     main_device: Share
+    shares_a_device: Share
     activity: Table
 
 
@@ -49,6 +50,8 @@ class ClockNumbers(Numbers):
     hours: list[float]
     weekdays: Weekdays
     gap: Table
+    paydays: list[int]
+    payday_pull: Share
     pause_seconds: Table
 
 
@@ -81,6 +84,8 @@ class WebNumbers(Numbers):
     common_query: Share
     hostile_query: Share
     typo: Share
+    question_fits: float
+    hostile_title: Share
     click: Share
     campaign_fits: Share
     service_gap_days: ServiceGap
@@ -120,6 +125,9 @@ class ApplicationNumbers(Numbers):
     look_first: Share
     login: Share
     form_seconds: Table
+    decision_days: Table
+    approved: Share
+    outcome_in_app: Share
 
 
 class Late(Numbers):
@@ -129,18 +137,36 @@ class Late(Numbers):
     hours: Table
 
 
+class Clock(Numbers):
+    """Devices whose clock is off."""
+
+    share: Share
+    minutes: Table
+
+
+class Renamed(Numbers):
+    """A field of the tracker's ``search`` block that gets another name."""
+
+    after_share: Share
+    before: str
+    after: str
+
+
 class TrackerNumbers(Numbers):
     """What the tracker does to events on their way."""
 
     delay_seconds: Table
     late: Late
     duplicates: Share
+    no_id: Share
+    clock: Clock
+    renamed: Renamed
     malformed: Share
     personal: Share
 
 
 class DeclaredBotNumbers(Numbers):
-    """Crawlers that say what they are."""
+    """Pages of a run, and seconds between two of them."""
 
     pages: Table
     seconds: Table
@@ -158,6 +184,27 @@ class BotNumbers(Numbers):
     people_per_bot: int
     declared: DeclaredBotNumbers
     undeclared: UndeclaredBotNumbers
+    wave: DeclaredBotNumbers
+
+
+class ByPageNumbers(Numbers):
+    """The world ``counts``: what seeing a page does."""
+
+    days: float
+    most: int
+    factor: float
+    start: Share
+
+
+class ScenarioNumbers(Numbers):
+    """What scenarios change in a session that they touch."""
+
+    launch_campaign: str
+    launch_lands: Share
+    launch_steps: Share
+    shifts_to: list[str]
+    dead_area: str
+    renamed_events: dict[str, str]
 
 
 class Behaviour(Numbers):
@@ -171,3 +218,5 @@ class Behaviour(Numbers):
     applications: ApplicationNumbers
     tracker: TrackerNumbers
     bots: BotNumbers
+    by_page: ByPageNumbers
+    scenarios: ScenarioNumbers

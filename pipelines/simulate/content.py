@@ -100,6 +100,13 @@ class EntryKind(Entry):
     campaign: bool = False
 
 
+class Question(Entry):
+    """A question that a customer posted in the forum, and the needs whose people read it."""
+
+    title: str
+    needs: list[str]
+
+
 class Traffic(Entry):
     """Where visits come from, and what they are made with."""
 
@@ -113,6 +120,8 @@ class Traffic(Entry):
     campaigns: dict[str, str]
     common_queries: list[str]
     hostile_queries: list[str]
+    community_titles: list[Question]
+    hostile_titles: list[str]
 
 
 @dataclass(frozen=True)
@@ -124,20 +133,26 @@ class World:
     app: App
     traffic: Traffic
     behaviour: Behaviour
+    launch: Mapping[str, Page]  # pages of a product that is not yet on the website, by path
 
 
 @cache
 def world() -> World:
     """Returns the bank of the content files."""
-    pages = [Page.model_validate(page) for page in _read("pages")]
     return World(
-        pages={page.path: page for page in pages},
+        pages=_pages("pages"),
         needs={name: Need.model_validate(need) for name, need in _read("needs").items()},
         app=App.model_validate(_read("app")),
         traffic=Traffic.model_validate(_read("traffic")),
         behaviour=Behaviour.model_validate(_read("behaviour")),
+        launch=_pages("launch"),
     )
 
 
+def _pages(name: str) -> dict[str, Page]:
+    pages = [Page.model_validate(page) for page in _read(name)]
+    return {page.path: page for page in pages}
+
+
 def _read(name: str) -> Any:
-    return yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return yaml.load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

@@ -13,7 +13,7 @@ import numpy as np
 
 T = TypeVar("T")
 
-_BLOCK = 128  # uniforms fetched at a time: a call of numpy costs as much as fifty of them
+_BLOCK = 64  # uniforms fetched at a time: a call of numpy costs as much as fifty of them
 
 
 class Purpose(IntEnum):
@@ -26,6 +26,10 @@ class Purpose(IntEnum):
     ARRIVAL = 4
     FAULT = 5
     EVENT_ID = 6
+    DEVICE = 7
+    HOUSEHOLD = 8
+    SCENARIO = 9
+    PAGES = 10
 
 
 def generator(seed: int, purpose: Purpose, number: int = 0) -> np.random.Generator:
@@ -46,12 +50,7 @@ class Draws:
     """A stream of uniforms, and what is made of them."""
 
     def __init__(self, seed: int, purpose: Purpose, number: int = 0) -> None:
-        self._blocks = generator(seed, purpose, number)
-        self.uniform = self._uniforms().__next__
-
-    def _uniforms(self) -> Iterator[float]:
-        while True:
-            yield from self._blocks.random(_BLOCK).tolist()
+        self.uniform = _uniforms(seed, purpose, number).__next__
 
     def chance(self, share: float) -> bool:
         return self.uniform() < share
@@ -65,7 +64,7 @@ class Draws:
 
     def pick(self, choices: Weighted[T]) -> T:
         cumulative = choices.cumulative
-        return choices.items[min(bisect_right(cumulative, self.uniform() * cumulative[-1]), len(cumulative) - 1)]
+        return choices.items[bisect_right(cumulative, self.uniform() * cumulative[-1], 0, len(cumulative) - 1)]
 
     def quantile(self, table: Sequence[float]) -> float:
         """Returns a draw from the distribution whose equally spaced quantiles are ``table``, straight between them."""
@@ -82,3 +81,9 @@ class Draws:
         words = [int(self.uniform() * 2**32) for _ in range(4)]
         digits = "".join(f"{word:08x}" for word in words)
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _uniforms(seed: int, purpose: Purpose, number: int) -> Iterator[float]:
+    blocks = generator(seed, purpose, number)  # made at the first draw: many streams are never drawn from
+    while True:
+        yield from blocks.random(_BLOCK).tolist()

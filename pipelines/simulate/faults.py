@@ -7,17 +7,24 @@ from typing import Any, Final
 from pipelines.simulate.draws import Draws
 
 
-def break_lines(days: list[list[bytes]], share: float, draws: Draws) -> list[tuple[int, int, str]]:
-    """Puts broken copies of lines among those of ``days``; returns (day, line, kind) of each, lines counted from 1."""
-    broken: list[tuple[int, int, str]] = []
-    for day, lines in enumerate(days):
-        n_broken = int(len(lines) * share) + draws.chance(len(lines) * share % 1)
-        places = sorted(draws.integer(len(lines)) for _ in range(n_broken))
-        for n_before, place in enumerate(places):
-            kind = list(_BREAKS)[len(broken) % len(_BREAKS)]
+class Breaker:
+    """Puts broken copies of lines among the others, file after file; the kinds take turns."""
+
+    def __init__(self, share: float, draws: Draws) -> None:
+        self._share, self._draws = share, draws
+        self._n_broken = 0
+
+    def break_lines(self, lines: list[bytes]) -> list[tuple[int, str]]:
+        """Changes ``lines``, a file's; returns (line, kind) of each broken one, lines counted from 1."""
+        expected = len(lines) * self._share
+        n_here = int(expected) + self._draws.chance(expected % 1)
+        broken = []
+        for n_before, place in enumerate(sorted(self._draws.integer(len(lines)) for _ in range(n_here))):
+            kind = list(_BREAKS)[self._n_broken % len(_BREAKS)]
+            self._n_broken += 1
             lines.insert(place + n_before, _BREAKS[kind](lines[place + n_before]))
-            broken.append((day, place + n_before + 1, kind))
-    return broken
+            broken.append((place + n_before + 1, kind))
+        return broken
 
 
 def _changed(line: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -31,7 +38,8 @@ _BREAKS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "bad_time": lambda line: _changed(line, lambda fields: fields.update(sent_at="2026-02-30T25:61:00Z")),
     "no_time": lambda line: _changed(line, lambda fields: fields.pop("sent_at")),
     "no_client": lambda line: _changed(line, lambda fields: fields["client"].pop("id")),
+    "null_client": lambda line: _changed(line, lambda fields: fields["client"].update(id=None)),
     "no_object": lambda line: b"[1,2,3]\n",
-    "not_utf8": lambda line: line[:7] + b"\xff\xfe" + line[9:],  # in the id
+    "not_utf8": lambda line: line[:9] + b"\xff\xfe" + line[11:],  # in the id
     "plain_text": lambda line: b"502 Bad Gateway\n",
 }

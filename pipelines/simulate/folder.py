@@ -1,7 +1,7 @@
 """The files of data/: which are the demo bank's, and writing them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -11,35 +11,48 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import SourceError
 from pipelines.paths import Workspace, staged
+from pipelines.simulate import truth as truth_tables
 
-_GENERATOR: Final = "pipelines.simulate 1"
+_GENERATOR: Final = "pipelines.simulate 2"
 _CANARIES: Final = "canaries.txt"
 
 
 def write(
-    workspace: Workspace, events: Mapping[str, bytes], truth: Mapping[str, pa.Table], canaries: list[str]
+    workspace: Workspace,
+    events: Iterable[tuple[str, bytes]],
+    truth: Mapping[str, pa.Table],
+    broken: Sequence[tuple[str, int, str]],
+    canaries: Sequence[str],
 ) -> None:
     """Replaces the demo bank in data/ as a whole.
+
+    Args:
+        workspace: whose data/.
+        events: name and bytes of each file.
+        truth: tables by name.
+        broken: file, line and kind of each broken line; filled while ``events`` are read.
+        canaries: the planted personal data.
 
     Raises:
         SourceError: data/ holds files that are not the demo bank's and would be lost, or mixed with it.
     """
     refuse_foreign_files(workspace)
-    hashes = {f"events/{name}": sha256(compressed).hexdigest() for name, compressed in events.items()}
-    truth_files = [f"truth/{name}.parquet" for name in truth] + [f"truth/{_CANARIES}"]
-    listed = {"generator": _GENERATOR, "files": hashes, "truth": truth_files}
     with staged(workspace, "simulate") as staging:
-        # The manifest first: were the moves cut short, the next run would still know these files for its own.
+        # Staged first and so moved first: were the moves cut short, the next run would still know these files.
         manifest = staging.path(_manifest(workspace))
-        manifest.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
         events_folder, truth_folder = staging.path(_events(workspace)), staging.path(workspace.truth)
+        hashes = {}
         events_folder.mkdir()
-        for name, compressed in events.items():
+        for name, compressed in events:
             (events_folder / name).write_bytes(compressed)
+            hashes[f"events/{name}"] = sha256(compressed).hexdigest()
         truth_folder.mkdir()
-        for name, table in truth.items():
+        for name, table in {**truth, "malformed": truth_tables.table("malformed", broken)}.items():
             pq.write_table(table, truth_folder / f"{name}.parquet", compression="zstd")
         (truth_folder / _CANARIES).write_text("".join(f"{text}\n" for text in canaries), encoding="utf-8")
+        truth_files = [f"truth/{name}.parquet" for name in truth_tables.TABLES] + [f"truth/{_CANARIES}"]
+        listed = {"generator": _GENERATOR, "files": hashes, "truth": truth_files}
+        manifest.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
 
 
 def refuse_foreign_files(workspace: Workspace) -> None:

@@ -1,5 +1,6 @@
 """The app's home screen: which tiles a random policy shows, and which one a person clicks."""
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from math import fsum  # exact, unlike sum(), which rounds otherwise from Python 3.12 on
 
@@ -35,24 +36,34 @@ class HomeScreen:
     def _chances(self, left: tuple[str, ...]) -> Weighted[str]:
         return Weighted(left, [self._weights[name] for name in left])
 
-    def click_chances(self, person: Person, needs: list[str], shown: list[str]) -> list[float]:
-        """Returns the chance of a click on each of ``shown``; what they leave to 1 is the chance of no click."""
+    def of_needs(self, needs: Iterable[str]) -> dict[str, float]:
+        """Returns the factor that needs put on each tile that they touch."""
+        factors: dict[str, float] = {}
+        for need in needs:
+            for tile, factor in self._world.needs[need].tiles.items():
+                factors[tile] = factors.get(tile, 1.0) * factor
+        return factors
+
+    def click_chances(self, person: Person, factors: Mapping[str, float], shown: list[str]) -> list[float]:
+        """Returns the chance of a click on each of ``shown``; what they leave to 1 is the chance of no click.
+
+        ``factors``: what moves this person now towards a tile, beside taste, holdings and habit; 1 where not named.
+        """
         numbers = self._numbers
         weights = [
-            self._appeal(person, needs, tile) * factor for tile, factor in zip(shown, numbers.positions, strict=True)
+            self._appeal(person, tile) * factors.get(tile, 1.0) * factor
+            for tile, factor in zip(shown, numbers.positions, strict=True)
         ]
         total = fsum([numbers.no_click, *weights])
         return [weight / total for weight in weights]
 
-    def _appeal(self, person: Person, needs: list[str], name: str) -> float:
+    def _appeal(self, person: Person, name: str) -> float:
         tile = self._world.app.tiles[name]
         appeal = tile.popularity * person.taste[name]
         if tile.holding in person.holdings:
             appeal *= tile.holders
         if name == person.last_tile:
             appeal *= self._numbers.habit
-        for need in needs:
-            appeal *= self._world.needs[need].tiles.get(name, 1.0)
         return appeal
 
 

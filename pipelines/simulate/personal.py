@@ -25,18 +25,21 @@ _CARDS = (
 _NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
-def plant(events: list[Event], share: float, draws: Draws) -> tuple[list[Event], list[str]]:
-    """Returns ``events`` with personal data in about ``share`` of the web's human ones, and each planted text."""
-    sites = [i for i, e in enumerate(events) if e.need is not None and e.name in _PLACES and e.client.platform == "web"]
-    planted: list[str] = []
-    changed = list(events)
-    for number in range(max(int(len(sites) * share), len(_KINDS) * 2) if sites else 0):
-        site = draws.one_of(sites)
-        value = list(_KINDS.values())[number % len(_KINDS)](draws)
-        name = list(_KINDS)[number % len(_KINDS)]
-        changed[site], written = _PLACES[events[site].name](events[site], name, value, draws)
-        planted += [value] if written == value else [value, written]
-    return changed, planted
+def plant(event: Event, number: int, draws: Draws) -> tuple[Event, list[str]]:
+    """Returns ``event`` with a piece of personal data, and each form in which it can be read there.
+
+    Args:
+        event: one of a person's on the website; what is neither a page view nor a search stays as it is.
+        number: how many were planted before: kinds take turns.
+        draws: of this person.
+    """
+    place = _PLACES.get(event.name)
+    if place is None:
+        return event, []
+    name = list(_KINDS)[number % len(_KINDS)]
+    value = _KINDS[name](draws)
+    changed, written = place(event, name, value, draws)
+    return changed, [value] if written == value else [value, written]
 
 
 def _email(draws: Draws) -> str:

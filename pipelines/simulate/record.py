@@ -1,8 +1,8 @@
-"""What the simulation records: clients, events, impressions."""
+"""What the simulation records: clients, events, sessions, impressions."""
 
 from typing import NamedTuple
 
-from pipelines.simulate.content import ClientKind
+from pipelines.simulate.content import ClientKind, Page, Screen
 
 IMPRESSION = "home_impression"
 
@@ -19,8 +19,7 @@ class Client(NamedTuple):
     platform: str
     kind: ClientKind
     region: str
-    person_id: str | None  # null: a bot
-    login: str | None  # of the person, whether or not this client ever logs in
+    skew_ms: int = 0  # how far its clock is ahead
 
 
 class Event(NamedTuple):
@@ -29,9 +28,8 @@ class Event(NamedTuple):
     sent_ms: int
     client: Client
     name: str
+    page: Page | Screen
     url: str
-    title: str
-    text: str
     need: str | None = None  # what it was for; null: a bot
     login: str | None = None
     target: str | None = None
@@ -39,6 +37,7 @@ class Event(NamedTuple):
     referrer: str | None = None
     query: str | None = None
     utm: dict[str, str] | None = None
+    title: str | None = None  # instead of the page's own
 
 
 class Shown(NamedTuple):
@@ -49,3 +48,13 @@ class Shown(NamedTuple):
     position: int
     propensity: float
     click_probability: float
+
+
+class Done(NamedTuple):
+    """A visit to the website or the app, as it went."""
+
+    person: int | None  # null: a bot
+    events: list[Event]
+    shown: list[Shown]
+    needs: list[str]  # all that the visitor had in mind, not only what the visit was about
+    touches: frozenset[str] = frozenset()  # the scenarios that changed it

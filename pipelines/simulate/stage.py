@@ -2,9 +2,8 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 import pyarrow as pa
@@ -12,25 +11,16 @@ from tqdm import tqdm
 
 from pipelines.params import Params, Simulate
 from pipelines.paths import Workspace
-from pipelines.simulate import bots, faults, folder, personal, tracker, truth
+from pipelines.simulate import crowd, folder, truth
+from pipelines.simulate.bots import Bots
 from pipelines.simulate.content import world
-from pipelines.simulate.draws import Draws, Purpose
-from pipelines.simulate.lives import Bank, Traffic
-from pipelines.simulate.record import MS_PER_DAY, Client, Event
+from pipelines.simulate.mailbox import Mailbox
+from pipelines.simulate.parcels import Group, Parcel
+from pipelines.simulate.scenarios import BOT_WAVE
 
-_GZIP_LEVEL: Final = 6
-
-
-@dataclass(frozen=True)
-class Happened:
-    """A finished bank, before it is written."""
-
-    traffic: Traffic
-    events: Sequence[Event]  # in the order in which they happened; bots and planted data included
-    ids: Sequence[str]
-    bots: Sequence[Client]
-    canaries: Sequence[str]
-    arrived: Sequence[tracker.Arrival]
+_PEOPLE_A_GROUP: Final = 100
+_BOTS_A_GROUP: Final = 10
+_WAVE_A_GROUP: Final = 1000
 
 
 def run(workspace: Workspace, params: Params) -> None:
@@ -40,60 +30,55 @@ def run(workspace: Workspace, params: Params) -> None:
         SourceError: data/ holds files that are not the demo bank's.
     """
     folder.refuse_foreign_files(workspace)  # before the work, too
-    happened = simulate(params.simulate, params.seed)
-    files, broken = day_files(happened, params.simulate, params.seed)
-    folder.write(workspace, files, truth_tables(happened, broken), sorted(set(happened.canaries)))
-    print(_summary(happened, params.simulate))
+    block = params.simulate
+    tables: dict[str, list[pa.Table]] = {name: [] for name in truth.TABLES}
+    canaries: set[str] = set()
+    counts: Counter[str] = Counter()
+    with closing(Mailbox(block.start, block.days, params.seed, world().behaviour.tracker.malformed)) as mailbox:
+        for parcel in made(block, params.seed):
+            mailbox.put(parcel)
+            for name, table in parcel.truth.items():
+                tables[name].append(table)
+            canaries.update(parcel.canaries)
+            counts += parcel.counts
+            counts["events"] += len(parcel.lines)
+        known = {name: pa.concat_tables(parts) for name, parts in tables.items()}
+        folder.write(workspace, mailbox.files(), known, mailbox.broken, sorted(canaries))
+    print(_summary(counts, known, block))
 
 
-def simulate(block: Simulate, seed: int) -> Happened:
-    """Returns all that happens in the days of ``block``."""
-    bank = Bank(world(), seed, block.days, block.start.weekday())
-    traffic = Traffic()
-    for number in tqdm(range(block.people), desc="simulate", unit="person", disable=not sys.stderr.isatty()):
-        bank.live(number, traffic)
-    crawled, machines = bots.crawl(world(), seed, block.days, block.people)
-    numbers = world().behaviour.tracker
-    in_order = sorted(traffic.events + crawled, key=lambda event: event.sent_ms)
-    events, canaries = personal.plant(in_order, numbers.personal, Draws(seed, Purpose.FAULT))
-    arrived = tracker.arrivals(events, numbers, block.days, seed)
-    return Happened(traffic, events, tracker.event_ids(seed, len(events)), machines, canaries, arrived)
+def made(block: Simulate, seed: int) -> Iterator[Parcel]:
+    """Yields all parcels of a bank: its people's, its machines', and the waves of machines that scenarios bring."""
+    groups = _groups("people", block.people, _PEOPLE_A_GROUP)
+    n_bots = Bots(world(), seed, block.days, block.people).n_bots
+    everyday = [*groups, *_groups("bots", n_bots, _BOTS_A_GROUP)]
+    n_web = 0
+    with tqdm(total=block.people, desc="simulate", unit="person", disable=not sys.stderr.isatty()) as bar:
+        for group, parcel in zip(everyday, crowd.parcels(block, seed, everyday), strict=True):
+            n_web += parcel.counts["web sessions"]
+            bar.update(group.after - group.first if group.kind == "people" else 0)
+            yield parcel
+    waves = [scenario for scenario in block.scenarios if scenario.kind == BOT_WAVE]
+    for at, wave in enumerate(waves):
+        day = (wave.from_ - block.start).days
+        n_days_left = max(block.days - max(day, 0), 0)
+        n_runs = round(n_web * n_days_left / block.days * wave.strength)
+        runs = _groups("wave", n_runs, _WAVE_A_GROUP, first=at << 24, from_day=max(day, 0))
+        yield from crowd.parcels(block, seed, runs)
 
 
-def day_files(happened: Happened, block: Simulate, seed: int) -> tuple[dict[str, bytes], list[tuple[str, int, str]]]:
-    """Returns a compressed file for each day of arrival, by name, and the (file, line, kind) of each broken line."""
-    writer = tracker.Writer(block.start)
-    days: list[list[bytes]] = [[] for _ in range(block.days)]
-    for arrival in happened.arrived:
-        line = writer.line(happened.events[arrival.event], happened.ids[arrival.event], arrival.received_ms)
-        days[arrival.received_ms // MS_PER_DAY].append(line)
-    broken = faults.break_lines(days, world().behaviour.tracker.malformed, Draws(seed, Purpose.FAULT, 1))
-    names = [f"{block.start + timedelta(days=day)}.jsonl.gz" for day in range(block.days)]
-    gzip = pa.Codec("gzip", compression_level=_GZIP_LEVEL)  # Arrow's own zlib, not the system's: same bytes everywhere
-    files = {name: gzip.compress(b"".join(lines), asbytes=True) for name, lines in zip(names, days, strict=True)}
-    return files, [(names[day], line, kind) for day, line, kind in broken]
+def _groups(kind: str, n: int, size: int, first: int = 0, from_day: int = 0) -> list[Group]:
+    starts = range(first, first + n, size)
+    return [Group(kind, start, min(start + size, first + n), from_day) for start in starts]  # type: ignore[arg-type]
 
 
-def truth_tables(happened: Happened, broken: Sequence[tuple[str, int, str]]) -> dict[str, pa.Table]:
-    """Returns what is true of the events that arrived, by name of the table."""
-    arrived = sorted({arrival.event for arrival in happened.arrived})
-    events = [happened.events[at] for at in arrived]
-    return {
-        "intents": truth.intents(events, [happened.ids[at] for at in arrived]),
-        "identity": truth.identity(events),
-        "impressions": truth.impressions(happened.traffic.shown, events),
-        "bots": truth.bots(happened.bots),
-        "malformed": truth.malformed(broken),
-    }
-
-
-def _summary(happened: Happened, block: Simulate) -> str:
-    names = Counter(event.name for event in happened.events)
-    cookies = {event.client.id for event in happened.events if event.client.platform == "web"}
-    traffic, n_bots = happened.traffic, len(happened.bots)
+def _summary(counts: Counter[str], known: dict[str, pa.Table], block: Simulate) -> str:
+    n_cookies = len(known["identity"].column("client_id").unique())
     return (
-        f"simulate: {block.people} people, {len(cookies) - n_bots} cookies, {len(happened.arrived)} events, "
-        f"{traffic.n_web_sessions} web sessions, {traffic.n_app_sessions} app sessions, {n_bots} bots\n"
-        f"simulate: {names['home_impression']} impressions, {names['tile_click']} clicks, "
-        f"{names['application_submitted']} of {names['application_started']} applications submitted"
+        f"simulate: world {block.world}, {block.people} people, {n_cookies} cookies and apps, "
+        f"{counts['events']} events, {counts['web sessions']} web sessions, {counts['app sessions']} app sessions, "
+        f"{known['bots'].num_rows} bots with {counts['bot sessions']} runs\n"
+        f"simulate: {counts['home_impression']} impressions, {counts['tile_click']} clicks, "
+        f"{counts['application_submitted']} of {counts['application_started']} applications submitted, "
+        f"{counts['application_approved']} approved"
     )

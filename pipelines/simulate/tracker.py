@@ -1,71 +1,92 @@
 """The bank's own tracker: how events are written, when they arrive, what goes wrong on the way."""
 
 import json
-from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from json.encoder import encode_basestring as _quoted
+from math import fsum
+from typing import Final, NamedTuple
 
 from pipelines.simulate.behaviour import TrackerNumbers
-from pipelines.simulate.draws import Draws, Purpose, generator
+from pipelines.simulate.content import Page, Screen
+from pipelines.simulate.draws import Draws, Purpose, Weighted, generator
 from pipelines.simulate.record import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, Client, Event
 
-_ID_LETTERS = 16
+_ID_LETTERS: Final = 16
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-class Arrival(NamedTuple):
-    """An event reaching the bank's server; an event that was sent twice arrives twice."""
-
-    received_ms: int
-    event: int  # position in the list of events
-
-
-def event_ids(seed: int, n_events: int) -> list[str]:
+def event_ids(seed: int, stream: int, n_events: int) -> list[str]:
     """Returns ids of lowercase letters only: a rule that scrubs numbers cannot touch them."""
-    letters = generator(seed, Purpose.EVENT_ID).integers(97, 123, size=(n_events, _ID_LETTERS), dtype="uint8")
+    letters = generator(seed, Purpose.EVENT_ID, stream).integers(97, 123, size=(n_events, _ID_LETTERS), dtype="uint8")
     text = letters.tobytes().decode("ascii")
     return [text[start : start + _ID_LETTERS] for start in range(0, len(text), _ID_LETTERS)]
 
 
-def arrivals(events: Sequence[Event], numbers: TrackerNumbers, n_days: int, seed: int) -> list[Arrival]:
-    """Returns what arrives before the last day ends, in order of arrival."""
-    draws = Draws(seed, Purpose.ARRIVAL)
-    arrived = []
-    for position, event in enumerate(events):
-        for _ in range(2 if draws.chance(numbers.duplicates) else 1):
-            delay_ms = draws.quantile(numbers.delay_seconds) * MS_PER_SECOND
-            if draws.chance(numbers.late.share):
-                delay_ms += draws.quantile(numbers.late.hours) * MS_PER_HOUR
-            arrived.append(Arrival(event.sent_ms + int(delay_ms), position))
-    kept = [arrival for arrival in arrived if arrival.received_ms < n_days * MS_PER_DAY]
-    return sorted(kept)
+class Fate(NamedTuple):
+    """What goes wrong with an event on its way; at most one thing."""
+
+    no_id: bool = False
+    personal: bool = False
+    late: bool = False
+    twice: bool = False
+
+
+class Post:
+    """Takes events to the bank's server."""
+
+    def __init__(self, numbers: TrackerNumbers) -> None:
+        self._delay_seconds, self._late_hours = numbers.delay_seconds, numbers.late.hours
+        shares = (numbers.no_id, numbers.personal, numbers.late.share, numbers.duplicates)
+        fates = (Fate(no_id=True), Fate(personal=True), Fate(late=True), Fate(twice=True), Fate())
+        self._fates = Weighted(fates, [*shares, 1 - fsum(shares)])
+
+    def fate(self, draws: Draws) -> Fate:
+        return draws.pick(self._fates)
+
+    def arrivals_ms(self, event: Event, fate: Fate, draws: Draws) -> list[int]:
+        """Returns when the event arrives: once, or twice when it was sent twice; perhaps days late."""
+        arrived = [event.sent_ms + int(draws.quantile(self._delay_seconds) * MS_PER_SECOND)]
+        if fate.late:
+            arrived = [arrived[0] + int(draws.quantile(self._late_hours) * MS_PER_HOUR)]
+        elif fate.twice:
+            arrived.append(event.sent_ms + int(draws.quantile(self._delay_seconds) * MS_PER_SECOND))
+        return arrived
 
 
 class Writer:
-    """Writes events as lines of JSON."""
+    """Writes events as lines of JSON: nested, without the fields that an event lacks.
 
-    def __init__(self, start: date) -> None:
-        self._start = start
+    Put together from parts that are encoded once (clients, pages, plain events); a test reads every line back.
+    """
+
+    def __init__(self, start: date, n_days: int, numbers: TrackerNumbers) -> None:
+        self._days = [str(start + timedelta(days=day)) for day in range(-n_days - 1, 2 * n_days + 2)]
+        self._before = n_days + 1  # clocks that are off send times outside of the bank's days
+        self._minutes = [f"T{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+        self._seconds = [f"{second:02d}.{ms:03d}Z" for second in range(60) for ms in range(MS_PER_SECOND)]
+        self._renamed_ms = int(n_days * numbers.renamed.after_share) * MS_PER_DAY
+        self._search = {False: numbers.renamed.before, True: numbers.renamed.after}
         self._clients: dict[str, str] = {}  # the part of a line that says who sent it, by client
+        self._pages: dict[tuple[str, str], str] = {}  # the part that says what it shows, by title and text
 
     def time(self, ms: int) -> str:
-        days, ms = divmod(ms, MS_PER_DAY)
-        minutes, ms = divmod(ms, MS_PER_MINUTE)
-        day = self._start + timedelta(days=days)
-        return f"{day}T{minutes // 60:02d}:{minutes % 60:02d}:{ms // 1000:02d}.{ms % 1000:03d}Z"
+        day, of_day = divmod(ms, MS_PER_DAY)
+        minute, of_minute = divmod(of_day, MS_PER_MINUTE)
+        return self._days[day + self._before] + self._minutes[minute] + self._seconds[of_minute]
 
-    def line(self, event: Event, event_id: str, received_ms: int) -> bytes:
-        """Returns the event as the tracker writes it: nested, and without the fields that it lacks."""
-        fields = {
-            "user": _present(login=event.login),
-            "event": _present(name=event.name, target=event.target, props=event.props),
-            "page": _present(url=event.url, title=event.title, description=event.text, referrer=event.referrer),
-            "search": _present(q=event.query),
-            "utm": event.utm,
-        }
-        rest = _encode({name: value for name, value in fields.items() if value})
-        times = f'"sent_at":"{self.time(event.sent_ms)}","received_at":"{self.time(received_ms)}"'
-        return f'{{"id":"{event_id}",{times},{self._client(event.client)},{rest[1:]}\n'.encode()
+    def line(self, event: Event, event_id: str | None, received_ms: int) -> bytes:
+        """Returns the event as the tracker writes it."""
+        written_id = f'"{event_id}"' if event_id else "null"
+        user = f'"user":{{"login":"{event.login}"}},' if event.login else ""
+        referrer = f',"referrer":{_quoted(event.referrer)}' if event.referrer else ""
+        renamed = received_ms >= self._renamed_ms
+        search = f',"search":{{"{self._search[renamed]}":{_quoted(event.query)}}}' if event.query else ""
+        utm = f',"utm":{_encode(event.utm)}' if event.utm else ""
+        return (
+            f'{{"id":{written_id},"sent_at":"{self.time(event.sent_ms + event.client.skew_ms)}",'
+            f'"received_at":"{self.time(received_ms)}",{self._client(event.client)},{user}"event":{_event(event)},'
+            f'"page":{{"url":{_quoted(event.url)},{self._page(event.page, event.title)}{referrer}}}{search}{utm}}}\n'
+        ).encode()
 
     def _client(self, client: Client) -> str:
         if client.id not in self._clients:
@@ -74,6 +95,14 @@ class Writer:
             self._clients[client.id] = _encode(fields)[1:-1]
         return self._clients[client.id]
 
+    def _page(self, page: Page | Screen, title: str | None) -> str:
+        key = title or page.title, page.text  # not the path: the website and the app share some
+        if key not in self._pages:
+            self._pages[key] = _encode({"title": key[0], "description": key[1]})[1:-1]
+        return self._pages[key]
 
-def _present(**fields: object) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
+
+def _event(event: Event) -> str:
+    target = f',"target":{_quoted(event.target)}' if event.target else ""
+    props = f',"props":{_encode(event.props)}' if event.props else ""
+    return f'{{"name":"{event.name}"{target}{props}}}'

@@ -10,10 +10,15 @@ _WANTED = 2.0  # a page draws a need this strongly at least for its area to coun
 
 
 class Website:
-    """Pages to be drawn: all chances come from the content files, none from anything learnt."""
+    """Pages to be drawn: all chances come from the content files, none from anything learnt.
 
-    def __init__(self, world: World) -> None:
+    Without ``ordered`` the pages of a session are drawn one by one from those that the need wants, whatever came
+    before.
+    """
+
+    def __init__(self, world: World, ordered: bool = True) -> None:
         self._world = world
+        self._ordered = ordered
         self._pages = list(world.pages.values())
         self._numbers = world.behaviour.web
         self.entries = Weighted(list(world.traffic.entries), [entry.weight for entry in world.traffic.entries.values()])
@@ -24,11 +29,21 @@ class Website:
 
     def next_page(self, draws: Draws, need: str, last: Page, seen: set[str]) -> Page:
         """Returns the page after ``last``; pages already ``seen`` are mostly passed over."""
+        if not self._ordered:
+            return self.any_page(draws, need)
         chances = self.popular if draws.chance(self._numbers.noise) else self.step(need, last.role, last.area)
         page = draws.pick(chances)
         if page.path in seen and not draws.chance(self._numbers.revisit):
             page = draws.pick(chances)
         return page
+
+    def first_page(self, draws: Draws, need: str, entry: str, area: str | None) -> Page:
+        """Returns the page that a session begins with."""
+        return draws.pick(self.landing(need, entry, area)) if self._ordered else self.any_page(draws, need)
+
+    def any_page(self, draws: Draws, need: str) -> Page:
+        """Returns a page that the need wants, or any, independent of all others."""
+        return draws.pick(self.popular if draws.chance(self._numbers.noise) else self.step(need, "", ""))
 
     def campaign(self, draws: Draws, need: str) -> str:
         """Returns the campaign that brought a visitor: mostly, not always, one for what they want."""
@@ -37,10 +52,11 @@ class Website:
         return draws.one_of(fitting if fits else list(self._world.traffic.campaigns))
 
     def _step(self, need: str, role: str, area: str) -> Weighted[Page]:
-        steps = self._numbers.steps[role]
+        """From a page of ``role`` in ``area``; from anywhere, where they are empty."""
+        steps = self._numbers.steps.get(role, {})
         weights = [
             page.needs.get(need, 0.0)
-            * steps.get(page.role, 0.0)
+            * (steps.get(page.role, 0.0) if role else 1.0)
             * (self._numbers.same_area if page.area == area else 1.0)
             for page in self._pages
         ]

@@ -1,3 +1,5 @@
+"""Draws that come out alike on every CPU."""
+
 from itertools import pairwise
 
 import numpy as np

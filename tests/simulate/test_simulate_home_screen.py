@@ -1,3 +1,5 @@
+"""Which tiles the policy shows, and which one a person clicks."""
+
 from itertools import permutations
 
 import pytest
@@ -7,13 +9,16 @@ from pipelines.simulate.draws import Draws, Purpose
 from pipelines.simulate.home_screen import HomeScreen, position_chances
 from pipelines.simulate.people import Person
 
+N_SHOWN = 5
 
-def person(**fields: object) -> Person:
+
+def person(holdings: frozenset[str] = frozenset(), last_tile: str | None = None) -> Person:
+    """Somebody without any liking of their own."""
     taste = dict.fromkeys(world().app.tiles, 1.0)
-    defaults = {"number": 0, "age": 1, "region": "Lakes", "holdings": set(), "login": "C1", "login_habit": 1.0}
     return Person(
-        **defaults | {"web_activity": 1, "app_activity": 1, "browsers": [], "phone": None, "taste": taste} | fields
-    )
+        number=0, age=1, holdings=set(holdings), login="C1", login_habit=1, web_activity=1, app_activity=1,
+        browsers=[], phone=None, taste=taste, last_tile=last_tile,
+    )  # fmt: skip
 
 
 def test_position_chances_by_hand() -> None:
@@ -35,12 +40,19 @@ def test_position_chances_against_all_orders() -> None:
     assert {name: pytest.approx(expected, abs=6e-5) for name, expected in slow.items()} == position_chances(weights, 3)
 
 
+def test_propensities_sum_to_one_over_tiles() -> None:
+    propensity = HomeScreen(world()).propensity
+    assert propensity.keys() == world().app.tiles.keys()
+    for position in range(N_SHOWN):
+        assert sum(chances[position] for chances in propensity.values()) == pytest.approx(1, abs=1e-3)
+
+
 def test_logged_propensities_are_the_shares_in_which_tiles_are_shown() -> None:
     screen, draws, n_draws = HomeScreen(world()), Draws(7, Purpose.APP, 0), 20_000
-    seen = {name: [0] * 5 for name in world().app.tiles}
+    seen = {name: [0] * N_SHOWN for name in world().app.tiles}
     for _ in range(n_draws):
         shown = screen.show(draws)
-        assert len(set(shown)) == 5
+        assert len(set(shown)) == N_SHOWN
         for position, name in enumerate(shown):
             seen[name][position] += 1
     for name, counts in seen.items():
@@ -55,18 +67,27 @@ def test_click_chances_by_hand() -> None:
     weights = [tiles[name].popularity * factor for name, factor in zip(shown, numbers.positions, strict=True)]
     weights[1] *= 5 * tiles["home_loans"].holders  # the need for it, and holding one
     weights[3] *= numbers.habit
-    someone = person(holdings={"home_loan"}, last_tile="send_money")
-    chances = HomeScreen(world()).click_chances(someone, ["refinance"], shown)
+    someone = person(frozenset({"home_loan"}), last_tile="send_money")
+    chances = HomeScreen(world()).click_chances(someone, {"home_loans": 5.0, "travel": 9.0}, shown)
     assert chances == pytest.approx([weight / (sum(weights) + numbers.no_click) for weight in weights])
     assert sum(chances) < 1
 
 
-def test_two_needs_multiply_and_none_is_neutral() -> None:
-    screen, shown = HomeScreen(world()), ["insurance", "home_loans", "savings", "send_money", "retirement"]
-    ratios = []
-    for needs in ([], ["insure"], ["insure", "buy_home"]):
-        chances = screen.click_chances(person(), needs, shown)
-        ratios.append(chances[0] / chances[3])
-    factors = world().needs["insure"].tiles["insurance"], world().needs["buy_home"].tiles["insurance"]
-    assert ratios[1] == pytest.approx(ratios[0] * factors[0])
-    assert ratios[2] == pytest.approx(ratios[1] * factors[1])
+def test_taste_is_a_factor_on_a_tile() -> None:
+    screen, shown = HomeScreen(world()), ["savings", "home_loans", "insurance", "send_money", "retirement"]
+    plain, keen = person(), person()
+    keen.taste["insurance"] = 2.0
+    chances = [screen.click_chances(someone, {}, shown) for someone in (plain, keen)]
+    odds = [found[2] / found[0] for found in chances]
+    assert odds[1] == pytest.approx(2 * odds[0])
+
+
+def test_needs_multiply_and_none_is_neutral() -> None:
+    of_needs, needs = HomeScreen(world()).of_needs, world().needs
+    assert of_needs([]) == {}
+    assert of_needs(["insure_home"]) == needs["insure_home"].tiles
+    both = of_needs(["insure_home", "buy_home"])
+    assert both["insurance"] == pytest.approx(
+        needs["insure_home"].tiles["insurance"] * needs["buy_home"].tiles["insurance"]
+    )
+    assert both["credit_score"] == needs["buy_home"].tiles["credit_score"]

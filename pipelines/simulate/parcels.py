@@ -1,0 +1,144 @@
+"""What a group of people or machines sends to the bank's server, and what is true of it: made apart, group by group.
+
+Every person and every machine has streams of draws of its own, so groups may be made in any order, on any number of
+cores, and more people leave the others as they are.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+import pyarrow as pa
+
+from pipelines.params import Simulate
+from pipelines.simulate import personal, truth
+from pipelines.simulate.bots import Bots
+from pipelines.simulate.content import world
+from pipelines.simulate.draws import Draws, Purpose
+from pipelines.simulate.lives import Bank
+from pipelines.simulate.record import IMPRESSION, MS_PER_DAY, Done, Event
+from pipelines.simulate.scenarios import Scenarios
+from pipelines.simulate.tracker import Post, Writer, event_ids
+from pipelines.simulate.worlds import LAWS
+
+_STREAM: Final = {"people": 0, "bots": 1 << 42, "wave": 1 << 43}  # where the numbers of streams of each kind begin
+
+
+class Group(NamedTuple):
+    """Whom a parcel comes from: numbers ``first`` to ``after`` (excluded)."""
+
+    kind: Literal["people", "bots", "wave"]
+    first: int
+    after: int
+    from_day: int = 0  # of a wave
+
+
+@dataclass
+class Parcel:
+    """What a group sent before the last day ended."""
+
+    received_ms: list[int]
+    lines: list[bytes]
+    truth: dict[str, pa.Table]
+    canaries: list[str]
+    counts: Counter[str]
+
+
+class Parcels:
+    """Makes parcels of one bank."""
+
+    def __init__(self, block: Simulate, seed: int) -> None:
+        self._seed, self._world = seed, world()
+        self._end_ms = block.days * MS_PER_DAY
+        self._start = block.start
+        planned = [(scenario.kind, scenario.from_, scenario.strength) for scenario in block.scenarios]
+        self._scenarios = Scenarios(self._world, block.start, planned)
+        self._bank = Bank(self._world, LAWS[block.world], seed, block.start, block.days, self._scenarios)
+        self._bots = Bots(self._world, seed, block.days, block.people)
+        self._post = Post(self._world.behaviour.tracker)
+        self._writer = Writer(block.start, block.days, self._world.behaviour.tracker)
+
+    def make(self, group: Group) -> Parcel:
+        """Returns the parcel of ``group``."""
+        parcel = _Open(self._start)
+        for number in range(group.first, group.after):
+            lived = self._lived(group, number)
+            if group.kind != "people" and lived:
+                parcel.rows["bots"].append((lived[0].events[0].client.id, group.kind == "bots" and number % 2 == 0))
+            self._send(parcel, lived, _STREAM[group.kind] + number)
+        return parcel.closed()
+
+    def _lived(self, group: Group, number: int) -> list[Done]:
+        if group.kind == "people":
+            return self._bank.live(number)
+        return self._bots.live(number) if group.kind == "bots" else self._bots.wave(number, group.from_day)
+
+    def _send(self, parcel: "_Open", lived: Sequence[Done], stream: int) -> None:
+        ids = iter(event_ids(self._seed, stream, sum(len(done.events) for done in lived)))
+        arrival, fault = Draws(self._seed, Purpose.ARRIVAL, stream), Draws(self._seed, Purpose.FAULT, stream)
+        for done in lived:
+            parcel.visited(done)
+            for event in self._scenarios.tracked(done.events, done.touches):
+                fate = self._post.fate(arrival)
+                written: list[str] = []
+                if fate.personal and done.person is not None and event.client.platform == "web":
+                    event, written = personal.plant(event, stream + len(parcel.canaries), fault)
+                arrived_ms = self._post.arrivals_ms(event, fate, arrival)
+                in_time = [ms for ms in arrived_ms if ms < self._end_ms]
+                parcel.canaries += written if in_time else []
+                self._deliver(parcel, event, None if fate.no_id else next(ids), in_time)
+
+    def _deliver(self, parcel: "_Open", event: Event, identifier: str | None, in_time: Sequence[int]) -> None:
+        for ms in in_time:
+            parcel.received_ms.append(ms)
+            parcel.lines.append(self._writer.line(event, identifier, ms))
+        if not in_time:
+            return
+        parcel.counts[event.name] += 1
+        if identifier and event.need is not None:
+            parcel.rows["intents"].append((identifier, event.need))
+        if event.name == IMPRESSION and event.props:
+            parcel.logged.add(event.props["impression_id"])
+
+
+class _Open:
+    """A parcel while it is being filled."""
+
+    def __init__(self, start: object) -> None:
+        self._start = datetime.fromisoformat(f"{start}T00:00:00+00:00")
+        self.received_ms: list[int] = []
+        self.lines: list[bytes] = []
+        self.canaries: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in truth.TABLES}
+        self.logged: set[object] = set()
+        self._clients: dict[tuple[str, int], str | None] = {}
+        self._ahead: dict[str, int] = {}
+
+    def visited(self, done: Done) -> None:
+        """Notes what is true of a visit."""
+        first, last = done.events[0], done.events[-1]
+        client = first.client
+        if client.skew_ms:
+            self._ahead[client.id] = client.skew_ms
+        if done.person is None:
+            self.counts["bot sessions"] += 1
+            return
+        self.counts[f"{client.platform} sessions"] += 1
+        key = client.id, done.person
+        self._clients[key] = self._clients.get(key) or next((e.login for e in done.events if e.login), None)
+        times = [self._start + timedelta(milliseconds=event.sent_ms) for event in (first, last)]
+        self.rows["sessions"].append(
+            (client.id, done.person, client.platform, *times, len(done.events), done.needs, sorted(done.touches))
+        )
+        self.rows["impressions"] += [(*shown, done.needs) for shown in done.shown]
+
+    def closed(self) -> Parcel:
+        rows = self.rows
+        rows["identity"] = [(client, login, person) for (client, person), login in self._clients.items()]
+        rows["clocks"] = list(self._ahead.items())
+        rows["impressions"] = [row for row in rows["impressions"] if row[0] in self.logged]
+        tables = {name: truth.table(name, rows[name]) for name in truth.TABLES}
+        return Parcel(self.received_ms, self.lines, tables, self.canaries, self.counts)
