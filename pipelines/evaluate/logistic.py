@@ -27,28 +27,32 @@ class Heads:
         return float(np.mean(np.logaddexp(0, logits) - outcomes * logits))
 
 
-def fit(features: np.ndarray, outcomes: np.ndarray, l2: float) -> Heads:
+def fit(features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray) -> Heads:
     """Returns the heads with the least sum of log losses plus l2 / 2 * squared weights; intercepts are free.
 
     Args:
         features: (N, F), of about unit scale.
         outcomes: bool (N, P).
-        l2: the penalty.
+        l2: (F,), the penalty of each feature's weights.
     """
     n_rows, n_features = features.shape
     n_products = outcomes.shape[1]
+    ridge = l2[:, None]
     rates = (outcomes.sum(axis=0) + 0.5) / (n_rows + 1)  # a start that is finite where a product has no outcome
+    bends = rates * (1 - rates)
+    # Steps in units of the curvature at the start: penalties and rates lie orders of magnitude apart.
+    units = 1 / np.sqrt(np.vstack([bends + ridge / n_rows, bends]))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, intercepts = np.split(flat.reshape(n_features + 1, n_products), [n_features])
+        weights, intercepts = np.split(flat.reshape(units.shape) * units, [n_features])
         logits = features @ weights + intercepts
         error = expit(logits) - outcomes
-        value = np.sum(np.logaddexp(0, logits) - outcomes * logits) + l2 / 2 * np.sum(weights**2)
-        slopes = np.vstack([features.T @ error + l2 * weights, error.sum(axis=0)])
-        return float(value / n_rows), slopes.ravel() / n_rows
+        value = np.sum(np.logaddexp(0, logits) - outcomes * logits) + np.sum(ridge * weights**2) / 2
+        slopes = np.vstack([features.T @ error + ridge * weights, error.sum(axis=0)])
+        return float(value / n_rows), (slopes * units).ravel() / n_rows
 
     start = np.vstack([np.zeros((n_features, n_products)), np.log(rates / (1 - rates))])
     options = {"maxiter": MAX_ITERATIONS, "gtol": 1e-6, "ftol": 1e-11}
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    weights = found.x.reshape(n_features + 1, n_products)
+    found = minimize(loss, (start / units).ravel(), jac=True, method="L-BFGS-B", options=options)
+    weights = found.x.reshape(units.shape) * units
     return Heads(weights[:-1], weights[-1])

@@ -16,6 +16,7 @@ METRIC_NAMES: Final = {
     "log_loss": "log loss (reduction)",
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
+    "average_precision": "average precision",
 }
 
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
+from pipelines.evaluate.history import DAY_US
+
 MAX_PAGES: Final = 256  # the most visited of the training part; a rarer page has too few visits for a weight of its own
 
 
@@ -59,6 +61,14 @@ def volume(weights: csr_array) -> np.ndarray:
     """Returns whether there is any history and how much, (M, 2): every model that reads web history gets both."""
     total = np.asarray(weights.sum(axis=1)).ravel()
     return np.stack([total > 0, np.log1p(total)], axis=1).astype(np.float64)
+
+
+def calendar(at_us: np.ndarray, n_harmonics: int) -> np.ndarray:
+    """Returns the time of day on ``n_harmonics`` circles, and the weekday, (M, 2 * n_harmonics + 7); times are UTC."""
+    angle = (at_us % DAY_US) / DAY_US * 2 * np.pi
+    circles = [wave(times * angle)[:, None] for times in range(1, n_harmonics + 1) for wave in (np.sin, np.cos)]
+    weekday = (at_us // DAY_US + 3) % 7  # 1970-01-01 was a Thursday
+    return np.hstack([*circles, np.eye(7)[weekday]])
 
 
 @dataclass(frozen=True)

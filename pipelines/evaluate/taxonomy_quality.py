@@ -2,31 +2,16 @@
 
 from typing import Any, Final
 
-import duckdb
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.evaluate.bootstrap import Resamples, estimate, ratio
 from pipelines.evaluate.inputs import Inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
+from pipelines.evaluate.truth import knows_sessions, true_needs
 from pipelines.params import Evaluate
 from pipelines.student.labels import NAMED_FROM
 
 TASK: Final = "taxonomy"
-
-_NEEDS: Final = """
-WITH placed AS (
-    SELECT s.row, t.need FROM (
-        SELECT e.visitor_id, e.channel, e.ts, t.need FROM events e JOIN truth t ON e.event_id = t.event_id
-        WHERE t.need IS NOT NULL
-    ) t JOIN sessions s ON t.visitor_id = s.visitor_id AND t.channel = s.channel
-        AND t.ts BETWEEN s.start_ts AND s.end_ts
-),
-counted AS (SELECT row, need, count(*) AS n FROM placed GROUP BY row, need)
-SELECT row, arg_min(need, (-n, need)) AS need FROM counted GROUP BY row ORDER BY row
-"""
 
 
 def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
@@ -46,7 +31,7 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
         "coverage": estimate(totals[:, 0] / totals[:, 2]),
         "intents_per_session": estimate(totals[:, 1] / totals[:, 2]),
     }
-    if (inputs.truth / "intents.parquet").exists():
+    if knows_sessions(inputs):
         metrics["truth_v_measure"] = _against_truth(inputs, params, seed)
     return Judgement({TASK: metrics})
 
@@ -64,19 +49,6 @@ def _against_truth(inputs: Inputs, params: Evaluate, seed: int) -> Any:
     resamples = Resamples(inputs.visitors[rows[known]], params.n_bootstrap, seed)
     sides = {"teacher": scores[known], "student": inputs.probabilities[rows[known]]}
     return {name: estimate(v_measure(resamples, needs[known], side.argmax(axis=1))) for name, side in sides.items()}
-
-
-def true_needs(inputs: Inputs, rows: np.ndarray) -> np.ndarray:
-    """Returns the need behind most events of each session in ``rows``, "" where none is known; of equals the first."""
-    keys = inputs.sessions.select(["visitor_id", "channel", "start_ts", "end_ts"]).take(pa.array(rows))
-    with duckdb.connect(config={"threads": 1}) as warehouse:
-        warehouse.register("truth", pq.read_table(inputs.truth / "intents.parquet", columns=["event_id", "need"]))
-        warehouse.register("events", inputs.events)
-        warehouse.register("sessions", keys.append_column("row", pa.array(np.arange(len(rows)))))
-        found = warehouse.sql(_NEEDS).to_arrow_table()
-    needs = np.full(len(rows), "", dtype=object)
-    needs[found.column("row").to_numpy()] = pc.cast(found.column("need"), pa.string()).to_numpy()
-    return needs
 
 
 def v_measure(resamples: Resamples, classes: np.ndarray, clusters: np.ndarray) -> np.ndarray:

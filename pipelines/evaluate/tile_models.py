@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from pipelines.evaluate import conditional_logit, signals
@@ -17,8 +15,6 @@ from pipelines.evaluate.history import recency_weights, session_keys
 from pipelines.evaluate.inputs import Inputs
 from pipelines.evaluate.signals import Scale
 from pipelines.params import Evaluate
-
-HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,9 @@ class Problem:
         """What every model but random and popularity knows, (M, A): screens, earlier clicks, hour and weekday."""
         counts = self._history("app") @ signals.page_counts(self.inputs.sessions, "app")
         clicks = np.log1p(self.earlier_clicks)
-        return self.scaled(np.hstack([np.log1p(counts.toarray()), clicks, _calendar(self.decisions.at_us)]))
+        return self.scaled(
+            np.hstack([np.log1p(counts.toarray()), clicks, signals.calendar(self.decisions.at_us, n_harmonics=1)])
+        )
 
     @cached_property
     def earlier_clicks(self) -> np.ndarray:
@@ -94,8 +92,13 @@ class Ranked:
     l2: float | None = None
 
 
-def rank(problem: Problem) -> dict[str, Ranked]:
-    """Returns every model that these data allow; ``labels`` and ``both`` need a student."""
+def rank(problem: Problem, references: Mapping[str, np.ndarray]) -> dict[str, Ranked]:
+    """Returns every model that these data allow; ``labels`` and ``both`` need a student.
+
+    Args:
+        problem: what they may read.
+        references: web signals (M, F) that no model could have, by name: judged as the models' own are.
+    """
     n_decisions = len(problem.decisions)
     nothing = problem.choices(np.zeros((n_decisions, 0)), np.zeros((*problem.decisions.position.shape, 0)))
     popularity, _ = _tuned(problem, nothing, np.zeros(0))
@@ -108,7 +111,7 @@ def rank(problem: Problem) -> dict[str, Ranked]:
         "app_only": app_only,
     }
     volume = problem.scaled(signals.volume(problem.web_history))
-    for name, web in _web_signals(problem).items():
+    for name, web in {**_web_signals(problem), **references}.items():
         context = np.hstack([app.context, volume, web])
         held = np.zeros(context.shape[1])
         held[: app.context.shape[1]] = app_only.l2
@@ -157,30 +160,3 @@ def _widened(head: Head, n_context: int) -> Head:
 def _random(decisions: Decisions) -> Ranked:
     n_shown = decisions.shown.sum(axis=1, keepdims=True)
     return Ranked(np.where(decisions.shown, -np.log(n_shown), -np.inf))
-
-
-def oracle(problem: Problem) -> Ranked | None:
-    """Returns the demo bank's own click probabilities, or None where they are not known for every decision."""
-    path = problem.inputs.truth / "impressions.parquet"
-    if not path.exists():
-        return None
-    truth = pq.read_table(path, columns=["impression_id", "tile", "click_probability"])
-    decisions = problem.decisions
-    rows = pc.index_in(truth.column("impression_id"), value_set=pa.array(decisions.impression_ids, pa.string()))
-    columns = pc.index_in(truth.column("tile"), value_set=pa.array(decisions.tiles, pa.string()))
-    wanted = np.asarray(pc.and_(rows.is_valid(), columns.is_valid()))
-    probabilities = np.zeros(decisions.position.shape)
-    places = rows.filter(wanted).to_numpy(), columns.filter(wanted).to_numpy()
-    probabilities[places] = truth.column("click_probability").filter(wanted).to_numpy()
-    probabilities = np.where(decisions.shown, probabilities, 0)
-    if not (probabilities > 0)[decisions.shown].all():
-        return None
-    shares = probabilities / probabilities.sum(axis=1, keepdims=True)  # of one click, given that there was one
-    return Ranked(np.log(shares, where=decisions.shown, out=np.full(shares.shape, -np.inf)))
-
-
-def _calendar(at_us: np.ndarray) -> np.ndarray:
-    """Hour of the day on a circle, and the weekday, (M, 9); times are UTC."""
-    angle = (at_us % DAY_US) / DAY_US * 2 * np.pi
-    weekday = (at_us // DAY_US + 3) % 7  # 1970-01-01 was a Thursday
-    return np.hstack([np.sin(angle)[:, None], np.cos(angle)[:, None], np.eye(7)[weekday]])

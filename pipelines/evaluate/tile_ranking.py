@@ -9,7 +9,8 @@ from pipelines.evaluate.bootstrap import Resamples, estimate, gain, ratio, reduc
 from pipelines.evaluate.decisions import find_decisions, split_of
 from pipelines.evaluate.inputs import Inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
-from pipelines.evaluate.tile_models import Problem, Ranked, oracle, rank
+from pipelines.evaluate.tile_models import Problem, Ranked, rank
+from pipelines.evaluate.tile_truth import need_signals, oracle
 from pipelines.params import Evaluate
 
 TASK: Final = "tile_ranking"
@@ -23,6 +24,9 @@ PAIRS: Final = (
     ("both", "page_counts"),
     ("both", "embedding"),
     ("labels", "embedding"),
+    ("linked_needs", "app_only"),
+    ("current_needs", "app_only"),
+    ("embedding", "linked_needs"),
 )
 """(model, baseline): the lifts that are reported."""
 
@@ -42,7 +46,7 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
     decisions = find_decisions(inputs.events, params.tile_ranking)
     problem = Problem(decisions, split_of(decisions, inputs.sessions), inputs, params)
     _check(problem)
-    ranked = rank(problem)
+    ranked = rank(problem, need_signals(problem))
     truth = oracle(problem)
     if truth is not None:
         ranked["oracle"] = truth

@@ -115,6 +115,7 @@ class World:
                 "position": place,
                 "propensity": 0.25,
                 "click_probability": chance,
+                "needs": [NEEDS[need]],
             }
             for place, (tile, chance) in enumerate(zip(shown, chances.tolist(), strict=True))
         ]

@@ -86,7 +86,7 @@ def test_the_heads_are_those_of_sklearn() -> None:
     generator = np.random.default_rng(0)
     features = generator.normal(size=(300, 4))
     outcomes = generator.random((300, 2)) < 1 / (1 + np.exp(-features[:, :2] - 0.5))
-    found = logistic.fit(features, outcomes, l2=2.0)
+    found = logistic.fit(features, outcomes, np.full(4, 2.0))
     for product in range(2):
         peer = LogisticRegression(C=1 / 2.0, tol=1e-10, max_iter=1000).fit(features, outcomes[:, product])
         np.testing.assert_allclose(found.weights[:, product], peer.coef_[0], atol=1e-3)
@@ -95,17 +95,49 @@ def test_the_heads_are_those_of_sklearn() -> None:
 
 def test_a_product_nobody_took_is_improbable() -> None:
     features = np.random.default_rng(0).normal(size=(100, 3))
-    found = logistic.fit(features, np.zeros((100, 1), bool), l2=1.0)
+    found = logistic.fit(features, np.zeros((100, 1), bool), np.ones(3))
     assert found.probabilities(features).max() < 0.05
+
+
+def test_every_feature_has_its_own_penalty() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(300, 2))
+    outcomes = generator.random((300, 1)) < 1 / (1 + np.exp(-features.sum(axis=1, keepdims=True)))
+    found = logistic.fit(features, outcomes, np.array([2.0, 1e9]))
+    alone = logistic.fit(features[:, :1], outcomes, np.array([2.0]))
+    assert abs(found.weights[1, 0]) < 1e-6
+    assert found.weights[0, 0] == pytest.approx(alone.weights[0, 0], abs=1e-3)
+
+
+def problem(taken: np.ndarray, time: np.ndarray, **web: np.ndarray) -> Problem:
+    """90 sessions, a third in each part."""
+    return Problem(time, web, taken, np.repeat(["train", "valid", "test"], 30), np.arange(90))
 
 
 def test_the_test_part_moves_no_prediction() -> None:
     generator = np.random.default_rng(1)
     features, taken = generator.normal(size=(90, 3)), generator.random((90, 2)) < 0.3
-    split = np.repeat(["train", "valid", "test"], 30)
-    before, _ = predictions(features, Problem({}, taken, split, np.arange(90)), [0.1, 10.0])
-    flipped = np.where(split[:, None] == "test", ~taken, taken)
-    after, _ = predictions(features, Problem({}, flipped, split, np.arange(90)), [0.1, 10.0])
-    assert (before == after).all()
-    other = np.where(split[:, None] == "valid", ~taken, taken)
-    assert (predictions(features, Problem({}, other, split, np.arange(90)), [0.1, 10.0])[0] != before).any()
+    time, part = generator.normal(size=(90, 2)), np.repeat(["train", "valid", "test"], 30)[:, None]
+
+    def said(reached: np.ndarray) -> list[np.ndarray]:
+        found = predictions(problem(reached, time, pages=features), [0.1, 10.0])
+        return [model.probabilities >= model.threshold for model in found.values()]
+
+    before = said(taken)
+    for same, other in zip(before, said(np.where(part == "test", ~taken, taken)), strict=True):
+        assert (same == other).all()
+    for same, other in zip(before, said(np.where(part == "valid", ~taken, taken)), strict=True):
+        assert (same != other).any()
+
+
+def test_a_signal_that_says_nothing_leaves_what_the_time_says() -> None:
+    generator = np.random.default_rng(2)
+    time = generator.normal(size=(90, 2))
+    taken = generator.random((90, 1)) < 1 / (1 + np.exp(-3 * time[:, :1]))
+    found = predictions(problem(taken, time, constant=np.ones((90, 4)), answer=10.0 * taken), [0.01, 1.0, 100.0])
+    assert list(found) == ["time_only", "constant", "answer"]
+    np.testing.assert_allclose(found["constant"].probabilities, found["time_only"].probabilities, atol=1e-4)
+    for name in ("time_only", "answer"):
+        said, true = found[name].probabilities[60:, 0], taken[60:, 0]
+        assert said[true].mean() > said[~true].mean() + 0.2, name
+    assert (found["answer"].probabilities[:, 0] >= found["answer"].threshold).tolist() == taken[:, 0].tolist()

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
-from sklearn.metrics import f1_score, v_measure_score
+from sklearn.metrics import average_precision_score, f1_score, v_measure_score
 
+from pipelines.evaluate.average_precision import average_precision_values
 from pipelines.evaluate.bootstrap import Resamples
 from pipelines.evaluate.encoder_probes import _ridge, effective_ranks
 from pipelines.evaluate.f1 import f1_values
+from pipelines.evaluate.signals import calendar
 from pipelines.evaluate.student_quality import calibration_error, reliability, top_calibration_error
 from pipelines.evaluate.taxonomy_quality import v_measure
 from pipelines.evaluate.tile_ranking import hit_shares, metric_values
@@ -68,6 +70,37 @@ def test_f1_of_resamples_by_a_slow_loop() -> None:
         rows = [row for row in range(30) for _ in range(int(weight[resamples.cluster_of_row[row]]))]
         expected = f1_score(actual[rows], predicted[rows], average="micro")
         assert found["micro_f1"][number] == pytest.approx(expected)
+
+
+def test_average_precision_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.2], [0.6, 0.6]])
+    actual = np.array([[False, True], [True, False]])
+    # from the top: a miss; the two of .6 together, one of them true: 1 of 3; the last is true: 2 of 4
+    found = average_precision_values(whole(2), probabilities, actual)
+    assert found[0] == pytest.approx((1 / 3 + 2 / 4) / 2)
+    assert average_precision_values(whole(2), actual.astype(float), actual)[0] == 1
+    assert np.isnan(average_precision_values(whole(2), probabilities, np.zeros((2, 2), bool))).all()
+
+
+@pytest.mark.parametrize("decimals", [1, 9])  # with many equal probabilities, and with none
+def test_average_precision_of_resamples_is_that_of_sklearn(decimals: int) -> None:
+    generator = np.random.default_rng(4)
+    probabilities = generator.random((40, 3)).round(decimals)
+    actual = generator.random((40, 3)) < probabilities / 2
+    resamples = Resamples(generator.integers(9, size=40), 20, seed=7)
+    found = average_precision_values(resamples, probabilities, actual)
+    drawn = np.concatenate([np.ones((1, 9)), *resamples.weights()])
+    for value, weights in zip(found, drawn, strict=True):
+        of_cells = np.repeat(weights[resamples.cluster_of_row], 3)
+        expected = average_precision_score(actual.ravel(), probabilities.ravel(), sample_weight=of_cells)
+        assert value == pytest.approx(expected)
+
+
+def test_the_calendar_knows_the_hour_and_the_weekday() -> None:
+    hour_us = 3_600_000_000
+    found = calendar(np.array([0, (2 * 24 + 6) * hour_us]), n_harmonics=2)  # midnight of a Thursday, a Saturday at six
+    np.testing.assert_allclose(found[:, :4], [[0, 1, 0, 1], [1, 0, 0, -1]], atol=1e-12)
+    assert found[:, 4:].tolist() == [[0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0]]
 
 
 def test_calibration_error_by_hand() -> None:

@@ -37,8 +37,15 @@ def test_every_model_and_metric_of_the_contract_is_there_with_an_interval(evalua
     metrics = read(evaluated)
     for model in ("random", "popularity", "app_only", "page_counts", "embedding", "labels", "both", "oracle"):
         assert set(metrics["tile_ranking"][model]) == {"macro_recall_at_1", "log_loss"}
-    for model in ("embedding", "teacher_labels", "student_labels", "page_counts"):
-        assert set(metrics["conversion"][model]) == {"micro_f1", "macro_f1"}
+    for model in ("linked_needs", "current_needs"):
+        assert set(metrics["tile_ranking_web_history"][model]) == {"macro_recall_at_1", "log_loss"}
+    for model in ("time_only", "embedding", "teacher_labels", "student_labels", "page_counts"):
+        assert set(metrics["conversion"][model]) == {"micro_f1", "macro_f1", "average_precision"}
+        assert metrics["conversion"][model]["average_precision"]["value"] > 0
+        if model != "time_only":
+            assert "average_precision" in metrics["lift"]["conversion"][f"{model}_over_time_only"]
+    for pair in ("linked_needs_over_app_only", "current_needs_over_app_only", "embedding_over_linked_needs"):
+        assert "log_loss" in metrics["lift"]["tile_ranking"][pair]
     assert {"fidelity_micro_f1", "fidelity_macro_f1", "ceiling_micro_f1", "ece"} <= set(metrics["student"])
     assert {"value", "ci95"} == set(metrics["lift"]["tile_ranking"]["embedding_over_page_counts"]["log_loss"])
     assert "micro_f1" in metrics["lift"]["conversion"]["embedding_over_teacher_labels"]
@@ -56,7 +63,7 @@ def test_the_web_signal_is_found_where_there_is_one(evaluated: Workspace) -> Non
     losses = {model: tile[model]["log_loss"]["value"] for model in tile}
     assert losses["random"] == pytest.approx(math.log(3), abs=1e-6)
     assert tile["random"]["macro_recall_at_1"] == {"value": 0.333333, "ci95": [0.333333, 0.333333]}
-    for model in ("page_counts", "embedding", "labels", "both"):
+    for model in ("page_counts", "embedding", "labels", "both", "linked_needs", "current_needs"):
         assert losses["oracle"] <= losses[model] < losses["app_only"] - 0.05
     assert tile["oracle"]["macro_recall_at_1"]["value"] > tile["random"]["macro_recall_at_1"]["value"] + 0.1
     assert read(evaluated)["lift"]["tile_ranking"]["embedding_over_app_only"]["log_loss"]["value"] > 0
@@ -74,7 +81,9 @@ def test_outcomes_are_found_through_the_login(evaluated: Workspace) -> None:
     metrics = read(evaluated)
     counts = metrics["counts"]["conversion"]
     assert 0.2 * counts["n_test"] < counts["n_test_outcomes"] < 0.6 * counts["n_test"]
-    assert metrics["conversion"]["teacher_labels"]["micro_f1"]["value"] > 0.4
+    assert metrics["conversion"]["teacher_labels"]["micro_f1"]["value"] > 0.3
+    for model in ("embedding", "teacher_labels", "student_labels", "page_counts"):  # the need is the product
+        assert metrics["lift"]["conversion"][f"{model}_over_time_only"]["average_precision"]["value"] > 0.3
 
 
 def test_figures_of_the_demo_bank_and_the_offline_teacher_are_marked(evaluated: Workspace) -> None:
@@ -181,10 +190,11 @@ def test_without_the_truth_nothing_is_compared_with_it(copied: Workspace, params
     without_truth(copied)
     stage.run(copied, params, 7)
     after = read(copied)
-    assert "oracle" not in after["tile_ranking"]
     assert "truth_v_measure" not in after["taxonomy"]
     assert "data" not in after["notes"]
-    del before["tile_ranking"]["oracle"]
+    for reference in ("linked_needs", "current_needs", "oracle"):
+        assert reference not in after["tile_ranking"]
+        del before["tile_ranking"][reference]
     assert after["tile_ranking"] == before["tile_ranking"]
 
 

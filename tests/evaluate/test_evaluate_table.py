@@ -18,11 +18,11 @@ def estimate(value: float | None) -> dict[str, Any]:
 
 
 def metrics() -> dict[str, Any]:
-    pair = {"micro_f1": estimate(0.043), "macro_f1": estimate(None)}
+    pair = {"micro_f1": estimate(0.043), "macro_f1": estimate(None), "average_precision": estimate(0.2)}
     return {
         "notes": {"data": "the simulated demo bank: machinery"},
         "tile_ranking": "not available: needs app home-screen impressions",
-        "conversion": {"embedding": {"micro_f1": estimate(0.5), "macro_f1": estimate(None)}},
+        "conversion": {"embedding": pair | {"micro_f1": estimate(0.5)}},
         "student": {
             "fidelity_micro_f1": estimate(0.9),
             "fidelity_macro_f1": estimate(0.8),
@@ -37,8 +37,9 @@ def test_the_table_shows_figures_intervals_marks_and_what_is_missing() -> None:
     found = markdown(metrics())
     assert "> **data**: the simulated demo bank" in found
     assert "**Tile ranking**: not available: needs app home-screen impressions" in found
-    assert "| embedding | 0.5000 [0.4000, 0.6000] | undefined |" in found
-    assert "micro F1 +4.3% [-5.7%, +14.3%]" in found
+    assert "| embedding | 0.5000 [0.4000, 0.6000] | undefined | 0.2000 [0.1000, 0.3000] |" in found
+    assert "| micro F1 +4.3% [-5.7%, +14.3%]; average precision +20.0% [+10.0%, +30.0%] |" in found
+    assert "Made of the truth" not in found
     assert "| a second labelling against the teacher's, micro F1 | not available: needs a second labelling |" in found
 
 
@@ -65,11 +66,14 @@ def test_prints_or_rewrites(evaluated: Workspace, tmp_path: Path, capsys: pytest
     assert main(["--root", str(evaluated.root)]) == 0
     printed = capsys.readouterr().out
     assert "| oracle |" in printed
+    assert "| time only |" in printed
     readme = tmp_path / "README.md"
     readme.write_text("<!-- results -->\n<!-- /results -->\n")
     assert main(["--root", str(evaluated.root), "--readme", str(readme)]) == 0
     written = [line for line in readme.read_text().splitlines() if "results -->" not in line]
-    assert [line for line in written if line.startswith("| oracle |")]
+    for model in ("linked needs", "current needs", "oracle"):
+        assert [line for line in written if line.startswith(f"| {model} |")]
+    assert [line for line in written if "Made of the truth: linked needs" in line]
     assert set(written) <= set(printed.splitlines())  # a summary of what is printed
     assert capsys.readouterr().out == ""
 
@@ -107,6 +111,9 @@ def test_nothing_to_plot_is_no_error(tmp_path: Path) -> None:
 
 def test_a_headline_says_whose_figures_they_are() -> None:
     rows = plots.lift_rows(metrics())
-    assert [row["metric"] for row in rows] == ["micro_f1"]  # what is undefined has no place in a picture
+    assert [row["metric"] for row in rows] == [
+        "micro_f1",
+        "average_precision",
+    ]  # what is undefined has no place in a picture
     assert "simulated bank" in plots.lift_picture(rows, metrics()).get_suptitle()
     assert "simulated" not in plots.lift_picture(rows, metrics() | {"notes": {}}).get_suptitle()
