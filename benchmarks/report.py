@@ -1,6 +1,7 @@
 """Scores of a frozen representation with intervals, and the table that a benchmark prints and writes."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 Row = dict[str, float]
+Section = tuple[str, dict[str, tuple[str, str]]]
+"""A title, and by metric its label and the format of its number."""
 
 N_BOOTSTRAP: Final = 1000
 
@@ -55,15 +58,44 @@ def scores(probabilities: np.ndarray, classes: np.ndarray, targets: np.ndarray) 
 
 def write_report(name: str, rows: dict[str, Row], repository: Path) -> None:
     """Prints ``rows`` as a table and writes them to reports/bench/<name>.json."""
-    path = repository / "reports" / "bench" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=2) + "\n")
+    path = _write(name, rows, repository)
     print(f"\n{'':24}{'R@1 [95 %]':>25}{'macro R@1 [95 %]':>25}{'log loss [95 %]':>25}{'seconds':>9}")
     for row_name, row in rows.items():
         cells = "".join(f"{_cell(row, metric):>25}" for metric in ("r_at_1", "macro_r_at_1", "log_loss"))
         seconds = f"{row['train_seconds']:9.0f}" if "train_seconds" in row else ""
         print(f"{row_name:24}{cells}{seconds}")
     print(f"\nwritten to {path.relative_to(repository)}")
+
+
+def write_columns(
+    name: str, columns: Mapping[str, Mapping[str, float | None]], sections: Sequence[Section], repository: Path
+) -> None:
+    """Prints ``columns`` side by side, a line a metric, and writes them to reports/bench/<name>.json.
+
+    A metric whose column also holds ``<metric>_low`` and ``<metric>_high`` is shown with them; one that is None, not
+    known, as a dash. A section leaves out the columns that lack its metrics.
+    """
+    path = _write(name, columns, repository)
+    for title, metrics in sections:
+        concerned = {column: values for column, values in columns.items() if metrics.keys() <= values.keys()}
+        print(f"\n{title}\n{'':38}" + "".join(f"{column:>23}" for column in concerned))
+        for metric, (label, form) in metrics.items():
+            print(f"{label:38}" + "".join(f"{_shown(values, metric, form):>23}" for values in concerned.values()))
+    print(f"\nwritten to {path.relative_to(repository)}")
+
+
+def _write(name: str, rows: Mapping[str, Mapping[str, float | None]], repository: Path) -> Path:
+    path = repository / "reports" / "bench" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+    return path
+
+
+def _shown(column: Mapping[str, float | None], metric: str, form: str) -> str:
+    value, low, high = (column.get(f"{metric}{bound}") for bound in ("", "_low", "_high"))
+    if value is None:
+        return "-"
+    return f"{value:{form}}" if low is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def _cell(row: Row, metric: str) -> str:
