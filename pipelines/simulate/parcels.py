@@ -7,7 +7,7 @@ cores, and more people leave the others as they are.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from pipelines.params import Simulate
 from pipelines.simulate import personal, truth
 from pipelines.simulate.bots import Bots
 from pipelines.simulate.content import world
-from pipelines.simulate.draws import Draws, Purpose
+from pipelines.simulate.draws import Draws, Purpose, generator
 from pipelines.simulate.lives import Bank
 from pipelines.simulate.record import IMPRESSION, MS_PER_DAY, Done, Event
 from pipelines.simulate.scenarios import Scenarios
@@ -76,16 +76,18 @@ class Parcels:
         return self._bots.live(number) if group.kind == "bots" else self._bots.wave(number, group.from_day)
 
     def _send(self, parcel: "_Open", lived: Sequence[Done], stream: int) -> None:
-        ids = iter(event_ids(self._seed, stream, sum(len(done.events) for done in lived)))
-        arrival, fault = Draws(self._seed, Purpose.ARRIVAL, stream), Draws(self._seed, Purpose.FAULT, stream)
+        n_events = sum(len(done.events) for done in lived)
+        ids = iter(event_ids(self._seed, stream, n_events))
+        arrival, fault = generator(self._seed, Purpose.ARRIVAL, stream), Draws(self._seed, Purpose.FAULT, stream)
+        ways = zip(self._post.fates(n_events, arrival), self._post.delays_ms(n_events, arrival), strict=True)
         for done in lived:
             parcel.visited(done)
             for event in self._scenarios.tracked(done.events, done.touches):
-                fate = self._post.fate(arrival)
+                fate, delay_ms = next(ways)
                 written: list[str] = []
                 if fate.personal and done.person is not None and event.client.platform == "web":
                     event, written = personal.plant(event, stream + len(parcel.canaries), fault)
-                arrived_ms = self._post.arrivals_ms(event, fate, arrival)
+                arrived_ms = self._post.arrivals_ms(event, fate, delay_ms, fault)
                 in_time = [ms for ms in arrived_ms if ms < self._end_ms]
                 parcel.canaries += written if in_time else []
                 self._deliver(parcel, event, None if fate.no_id else next(ids), in_time)
@@ -106,8 +108,8 @@ class Parcels:
 class _Open:
     """A parcel while it is being filled."""
 
-    def __init__(self, start: object) -> None:
-        self._start = datetime.fromisoformat(f"{start}T00:00:00+00:00")
+    def __init__(self, start: date) -> None:
+        self._start_ms = (start - date(1970, 1, 1)).days * MS_PER_DAY
         self.received_ms: list[int] = []
         self.lines: list[bytes] = []
         self.canaries: list[str] = []
@@ -129,9 +131,9 @@ class _Open:
         self.counts[f"{client.platform} sessions"] += 1
         key = client.id, done.person
         self._clients[key] = self._clients.get(key) or next((e.login for e in done.events if e.login), None)
-        times = [self._start + timedelta(milliseconds=event.sent_ms) for event in (first, last)]
+        times_ms = self._start_ms + first.sent_ms, self._start_ms + last.sent_ms
         self.rows["sessions"].append(
-            (client.id, done.person, client.platform, *times, len(done.events), done.needs, sorted(done.touches))
+            (client.id, done.person, client.platform, *times_ms, len(done.events), done.needs, sorted(done.touches))
         )
         self.rows["impressions"] += [(*shown, done.needs) for shown in done.shown]
 

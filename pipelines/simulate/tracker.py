@@ -3,12 +3,13 @@
 import json
 from datetime import date, timedelta
 from json.encoder import encode_basestring as _quoted
-from math import fsum
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from pipelines.simulate.behaviour import TrackerNumbers
 from pipelines.simulate.content import Page, Screen
-from pipelines.simulate.draws import Draws, Purpose, Weighted, generator
+from pipelines.simulate.draws import Draws, Purpose, generator
 from pipelines.simulate.record import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, Client, Event
 
 _ID_LETTERS: Final = 16
@@ -35,22 +36,31 @@ class Post:
     """Takes events to the bank's server."""
 
     def __init__(self, numbers: TrackerNumbers) -> None:
-        self._delay_seconds, self._late_hours = numbers.delay_seconds, numbers.late.hours
-        shares = (numbers.no_id, numbers.personal, numbers.late.share, numbers.duplicates)
-        fates = (Fate(no_id=True), Fate(personal=True), Fate(late=True), Fate(twice=True), Fate())
-        self._fates = Weighted(fates, [*shares, 1 - fsum(shares)])
+        self._numbers = numbers
+        self._fates = (Fate(no_id=True), Fate(personal=True), Fate(late=True), Fate(twice=True), Fate())
+        self._bounds = np.cumsum([numbers.no_id, numbers.personal, numbers.late.share, numbers.duplicates])
+        self._delays_ms = np.array(numbers.delay_seconds) * MS_PER_SECOND
 
-    def fate(self, draws: Draws) -> Fate:
-        return draws.pick(self._fates)
+    def fates(self, n_events: int, generator: np.random.Generator) -> list[Fate]:
+        places = np.searchsorted(self._bounds, generator.random(n_events), side="right")
+        return [self._fates[place] for place in places.tolist()]
 
-    def arrivals_ms(self, event: Event, fate: Fate, draws: Draws) -> list[int]:
+    def delays_ms(self, n_events: int, generator: np.random.Generator) -> list[int]:
+        """Returns how long each event is under way: draws between quantiles, as ``Draws.quantile`` makes them."""
+        place = generator.random(n_events) * (len(self._delays_ms) - 1)
+        lower = place.astype(np.int64)
+        rest = (place - lower) * np.diff(self._delays_ms)[lower]
+        delays: list[int] = (self._delays_ms[lower] + rest).astype(np.int64).tolist()
+        return delays
+
+    def arrivals_ms(self, event: Event, fate: Fate, delay_ms: int, draws: Draws) -> list[int]:
         """Returns when the event arrives: once, or twice when it was sent twice; perhaps days late."""
-        arrived = [event.sent_ms + int(draws.quantile(self._delay_seconds) * MS_PER_SECOND)]
         if fate.late:
-            arrived = [arrived[0] + int(draws.quantile(self._late_hours) * MS_PER_HOUR)]
+            delay_ms += int(draws.quantile(self._numbers.late.hours) * MS_PER_HOUR)
         elif fate.twice:
-            arrived.append(event.sent_ms + int(draws.quantile(self._delay_seconds) * MS_PER_SECOND))
-        return arrived
+            again_ms = int(draws.quantile(self._numbers.delay_seconds) * MS_PER_SECOND)
+            return [event.sent_ms + delay_ms, event.sent_ms + again_ms]
+        return [event.sent_ms + delay_ms]
 
 
 class Writer:

@@ -28,7 +28,7 @@ def test_weights_share_the_uniform_and_zero_is_never_drawn(uniform: float, drawn
 
 
 def test_letters_are_letters() -> None:
-    assert Scripted(0.0, 0.5, 0.9999).letters(3) == "anz"
+    assert Scripted(0.0, 0.5, 0.99999).letters(9) == "aaa" + "naa" + "zzz"
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2, max_size=9).map(sorted), st.floats(0, 1, exclude_max=True))

@@ -5,13 +5,14 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.simulate import tracker
 from pipelines.simulate.content import ClientKind, Page, Screen, world
-from pipelines.simulate.draws import Draws, Purpose
+from pipelines.simulate.draws import Draws, Purpose, generator
 from pipelines.simulate.record import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, Client, Event
 from pipelines.simulate.tracker import Fate, Post, Writer
 
@@ -135,8 +136,7 @@ def test_the_search_field_is_renamed_by_the_day_of_arrival() -> None:
 
 
 def test_fates_come_as_often_as_their_shares_and_one_at_a_time() -> None:
-    post, draws = Post(NUMBERS), Draws(7, Purpose.ARRIVAL)
-    fates = Counter(post.fate(draws) for _ in range(100_000))
+    fates = Counter(Post(NUMBERS).fates(100_000, generator(7, Purpose.ARRIVAL)))
     assert all(sum(fate) <= 1 for fate in fates)
     shares = {
         "no_id": NUMBERS.no_id,
@@ -148,15 +148,22 @@ def test_fates_come_as_often_as_their_shares_and_one_at_a_time() -> None:
         assert fates[Fate(**{name: True})] / 100_000 == pytest.approx(share, abs=5 * (share / 100_000) ** 0.5)
 
 
+def test_delays_follow_their_quantiles() -> None:
+    delays_ms = Post(NUMBERS).delays_ms(100_000, generator(7, Purpose.ARRIVAL))
+    table = NUMBERS.delay_seconds
+    at_quantiles = np.quantile(delays_ms, np.linspace(0, 1, len(table))) / 1000
+    assert at_quantiles == pytest.approx(table, rel=0.03)
+
+
 def test_events_arrive_after_they_happened_twice_or_late_if_that_is_their_fate() -> None:
     post, draws, event = Post(NUMBERS), Draws(7, Purpose.ARRIVAL), Event(1000, CLIENT, "click", PAGE, "/a")
-    for _ in range(200):
-        (once,) = post.arrivals_ms(event, Fate(), draws)
+    for delay_ms in post.delays_ms(200, generator(7, Purpose.ARRIVAL)):
+        (once,) = post.arrivals_ms(event, Fate(), delay_ms, draws)
         assert 1000 < once <= 1000 + 5000
-        twice = post.arrivals_ms(event, Fate(twice=True), draws)
+        twice = post.arrivals_ms(event, Fate(twice=True), delay_ms, draws)
         assert len(twice) == 2
         assert all(1000 < ms <= 1000 + 5000 for ms in twice)
-        (late,) = post.arrivals_ms(event, Fate(late=True), draws)
+        (late,) = post.arrivals_ms(event, Fate(late=True), delay_ms, draws)
         assert 1000 + MS_PER_HOUR / 10 < late <= 1000 + 72 * MS_PER_HOUR + 5000
 
 
