@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check data monitor airflow msnbc bench bench-bank bench-worlds lock
+.PHONY: help demo test check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-worlds lock
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -27,7 +27,7 @@ ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 IS_311 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-22s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its result table and its reports
 	@$(ENV) python -m dvc repro
@@ -56,13 +56,28 @@ airflow: .venv/requirements.txt  ## Airflow with its UI on localhost (AIRFLOW_PO
 msnbc: .venv/requirements.txt  ## benchmark: the encoder on a million real visits
 	@$(ENV) python -m benchmarks.msnbc
 
+bench-formats: .venv/requirements.txt  ## benchmark: real samples of trackers, what is kept and why not
+	@$(ENV) python -m benchmarks.formats
+
+bench-ingest: .venv/requirements.txt  ## benchmark: ten million raw events through ingest, beside DuckDB's plain reader
+	@$(ENV) python -m benchmarks.ingest
+
+bench-scrub: .venv/requirements.txt  ## benchmark: planted personal data found, real text left alone
+	@$(ENV) python -m benchmarks.scrub
+
+bench-sessionize: .venv/requirements.txt  ## benchmark: ten million events to sessions, beside plain SQL of DuckDB
+	@$(ENV) python -m benchmarks.sessionize
+
+bench-sessionize-large: .venv/requirements.txt  ## benchmark: a hundred million events within four gigabytes
+	@$(ENV) python -m benchmarks.sessionize --events 100000000
+
 bench-bank: .venv/requirements.txt  ## benchmark: the demo bank beside real traffic
 	@$(ENV) python -m benchmarks.bank
 
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds
 
-bench: msnbc bench-bank bench-worlds  ## all benchmarks
+bench: msnbc bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-worlds  ## all benchmarks but the largest
 
 # Installed only when the lock changed: the copy in .venv says what was installed last.
 .venv/requirements.txt: requirements.txt

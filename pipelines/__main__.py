@@ -26,6 +26,7 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "rollback": "make the previous champion the champion again",
     "score": "raw events -> sessions, embeddings and intents by the champion",
     "monitor": "drift report of a scored window against the champion's reference",
+    "forget": "remove a person from every table, cache and export, and keep them out",
 }
 
 
@@ -57,9 +58,10 @@ def _run(command: str, root: Path, overrides: list[str], options: dict[str, obje
 
     workspace = Workspace(root)
     params = params_file.load(workspace.params, overrides)
-    run = importlib.import_module(f"pipelines.{command}.stage").run
+    module = "explain" if options.pop("explain", False) else "stage"
+    run = importlib.import_module(f"pipelines.{command}.{module}").run
     if command in STAGES:
-        run(workspace, getattr(params, command), params.seed)
+        run(workspace, getattr(params, command), params.seed, **options)
     else:
         run(workspace, params, **options)
 
@@ -75,6 +77,20 @@ def _parser() -> argparse.ArgumentParser:
     added["score"].add_argument("--input", type=Path, help="file, folder or glob of raw events (default: the sources)")
     added["score"].add_argument("--output", type=Path, required=True, help="folder for the scored tables")
     added["score"].add_argument("--version", help="a promoted version (default: the champion)")
+    added["ingest"].add_argument(
+        "--explain", action="store_true", help="show what would be read, mapped, left out and rejected; write nothing"
+    )
+    added["sessionize"].add_argument(
+        "--since",
+        type=date.fromisoformat,
+        metavar="DAY",
+        help="keep the former sessions but what events since then change",
+    )
+    person = added["forget"].add_mutually_exclusive_group(required=True)
+    person.add_argument("--customer", metavar="ID", help="a login as the source gave it: all visitors linked to it")
+    person.add_argument("--visitor", metavar="ID", help="one cookie or device as the source gave it")
+    added["forget"].add_argument("--hashed", action="store_true", help="ID is the keyed hash, as the tables hold it")
+    added["forget"].add_argument("--dry-run", action="store_true", help="say what would be removed; change nothing")
     for name in ("score", "monitor"):
         added[name].add_argument("--from", dest="from_", type=date.fromisoformat, metavar="DAY", help="first UTC day")
         added[name].add_argument("--to", type=date.fromisoformat, metavar="DAY", help="first UTC day no longer read")

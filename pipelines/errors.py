@@ -7,7 +7,8 @@
     ├── TableError           a table of an earlier stage is missing, or lacks a column
     ├── TeacherError         the LLM (or the recording that stands for it) gave no usable answer
     │   └── BudgetError      the next call could exceed ``taxonomy.budget_usd``
-    └── ChampionError        there is no champion, or its bundle is incomplete
+    ├── ChampionError        there is no champion, or its bundle is incomplete
+    └── ForgetError          nobody of that id is found, or the id cannot be hashed
 
 Messages never hold a value of the data: it could be personal.
 """
@@ -43,3 +44,7 @@ class BudgetError(TeacherError):
 
 class ChampionError(PipelineError):
     """There is no champion yet, or the bundle it names is incomplete."""
+
+
+class ForgetError(PipelineError):
+    """Nobody of that id is found, or the id cannot be hashed."""

@@ -51,10 +51,14 @@ class Source(Block):
     """One raw source; what a format does not use must be absent.
 
     A canonical column may be mapped to a list of source columns: the first that holds a value in a row gives it.
+    The named trackers know their columns; what ``columns`` maps there takes the place of their own mapping, by name.
     """
 
     path: Text
-    format: Literal["native", "csv", "jsonl", "parquet", "sequences", "combined_log"]
+    format: Literal[
+        "native", "csv", "jsonl", "parquet", "sequences", "combined_log",
+        "ga4", "snowplow", "snowplow_tsv", "segment", "segment_pages", "adobe_data_feed",
+    ]  # fmt: skip
     columns: dict[str, str | list[str]] | None = None
     constants: dict[str, str] | None = None
     timestamp_format: Text | None = None
@@ -65,7 +69,9 @@ class Source(Block):
     @model_validator(mode="after")
     def _fits_its_format(self) -> Self:
         mapped = self.format in ("csv", "jsonl", "parquet")
-        for key in ("columns", "constants", "timestamp_format", "timezone"):
+        if self.format in ("native", "sequences", "combined_log") and (self.columns, self.constants) != (None, None):
+            raise ValueError("`columns` and `constants` go with csv, jsonl, parquet and the named trackers only")
+        for key in ("timestamp_format", "timezone"):
             if not mapped and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` goes with csv, jsonl and parquet only")
         if mapped and not (self.columns and {"visitor_id", "ts"} <= {*self.columns, *(self.constants or {})}):
@@ -101,6 +107,13 @@ class Bots(Block):
     behaviour: bool
 
 
+class Clocks(Block):
+    """Which clocks that are off are set right."""
+
+    ahead: bool
+    behind: bool
+
+
 class Ingest(Block):
     """Raw sources to the canonical events table."""
 
@@ -108,6 +121,7 @@ class Ingest(Block):
     window: Window
     max_rejected_share: Share
     bots: Bots
+    clocks: Clocks
 
 
 class Split(Block):
@@ -135,6 +149,9 @@ class Sessionize(Block):
 
     gap_seconds: Positive
     max_duration_seconds: Positive
+    session_property: Text | None
+    lateness_days: Annotated[float, Field(ge=0)]
+    memory_gb: Annotated[float, Field(ge=1)]
     stitching: Literal["asof", "latest", "none"]
     engine: Literal["duckdb"]
     split: Split

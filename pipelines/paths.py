@@ -44,6 +44,11 @@ class Workspace:
         return self.artifacts / "sessions.parquet"
 
     @property
+    def replaced_sessions(self) -> Path:
+        """What became of sessions whose id ``sessionize --since`` changed: so embeddings and labels can follow."""
+        return self.artifacts / "replaced_sessions.parquet"
+
+    @property
     def pages(self) -> Path:
         """The page catalogue: one row a page template, with its title and text."""
         return self.artifacts / "pages.parquet"
@@ -100,6 +105,10 @@ class Workspace:
         return self.reports / "ingest.json"
 
     @property
+    def sessionize_report(self) -> Path:
+        return self.reports / "sessionize.json"
+
+    @property
     def curves(self) -> Path:
         """Training curves, one file a metric."""
         return self.reports / "curves"
@@ -130,6 +139,11 @@ class Workspace:
     def cache(self) -> Path:
         """Checkpoints and paid LLM replies: outside every stage's outputs, which DVC deletes before it runs a stage."""
         return self.root / ".cache"
+
+    @property
+    def forgotten(self) -> Path:
+        """The list of who asked to be forgotten, as keyed hashes; ``ingest`` leaves their rows out."""
+        return self.root / "forgotten.txt"
 
     @property
     def champion(self) -> Path:

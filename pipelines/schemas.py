@@ -75,6 +75,13 @@ SESSIONS: Final = pa.schema(
     ]
 )
 
+REPLACED: Final = pa.schema(
+    [
+        pa.field("session_id", pa.string(), nullable=False),  # no longer in SESSIONS
+        pa.field("replaced_by", pa.string()),  # the session that now holds its first event; null: none does
+    ]
+)
+
 PAGES: Final = pa.schema(
     [
         pa.field("page", pa.string(), nullable=False),

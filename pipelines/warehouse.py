@@ -1,6 +1,7 @@
 """The DuckDB connection that every stage uses: threads, memory and network are settled here and nowhere else."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,26 +12,32 @@ MEMORY_SHARE: Final = 0.4
 """Of the machine's memory; Arrow tables and Python live beside DuckDB. What does not fit is spilled to ``scratch``."""
 
 
-def connect(scratch: Path, database: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(scratch: Path, database: Path | None = None, most_mb: int | None = None) -> duckdb.DuckDBPyConnection:
     """Returns a connection whose times are UTC and which never reaches for the network.
 
     Args:
         scratch: an existing folder for what does not fit into memory.
         database: a file to keep tables in; in memory when absent.
+        most_mb: of memory, where the machine has more.
     """
     connection = duckdb.connect(
         str(database) if database else ":memory:",
         config={
-            "threads": min(MAX_THREADS, len(os.sched_getaffinity(0))),
-            "memory_limit": f"{_memory_mb()}MB",
+            "threads": n_threads(),
+            "memory_limit": f"{min(_memory_mb(), most_mb or sys.maxsize)}MB",
             "temp_directory": str(scratch / "spill"),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
         },
     )
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of its cursors as well
     return connection
+
+
+def n_threads() -> int:
+    """Returns how many threads DuckDB, or several of its cursors, may keep busy."""
+    return min(MAX_THREADS, len(os.sched_getaffinity(0)))
 
 
 def _memory_mb() -> int:

@@ -48,6 +48,7 @@ def dvc_root(root: Path, bank: Workspace) -> Workspace:
     shutil.copytree(bank.data, root / "data")
     shutil.copy(bank.params, root)
     shutil.copy(REPOSITORY / "dvc.yaml", root)
+    shutil.copy(REPOSITORY / "forgotten.txt", root)
     dvc(root, "init", "--no-scm", "--quiet")
     return Workspace(root)
 

@@ -26,13 +26,16 @@ PAYLOAD: Final = tuple(name for name in FIELDS if name not in ("event_id", "rece
 SAFE_ID: Final = "[A-Za-z0-9_.:-]{1,64}"
 
 TABLES: Final = f"""
-CREATE TABLE candidates (file UINTEGER, line BIGINT, has_clock BOOLEAN, declared_bot BOOLEAN, payload UBIGINT,
+CREATE TABLE candidates (file UINTEGER, line BIGINT, has_id BOOLEAN, has_clock BOOLEAN, declared_bot BOOLEAN,
+    payload UBIGINT,
     {", ".join(f"{name} {'TIMESTAMPTZ' if name in ('ts', 'received_ts') else 'VARCHAR'}" for name in EVENTS.names)});
 CREATE TABLE rejected (file UINTEGER, line BIGINT, reason VARCHAR, structure VARCHAR);
 CREATE TABLE rows_read (file UINTEGER, n BIGINT);
 CREATE TABLE outcomes (file UINTEGER, outcome VARCHAR, name VARCHAR, n BIGINT);
 CREATE TABLE finds (file UINTEGER, kind VARCHAR, n BIGINT);
 CREATE TABLE present (file UINTEGER, field VARCHAR, n BIGINT);
+CREATE TABLE corrected (file UINTEGER, rule VARCHAR, n BIGINT);
+CREATE TABLE untrusted (position BIGINT, rule VARCHAR, share DOUBLE);
 """
 """All that a run gathers. A row ends in ``candidates``, or in ``rejected``, or is only counted, in ``outcomes``."""
 
@@ -93,6 +96,7 @@ def _parsed(raw: RawRows, source: Source, outside: str) -> str:
             CASE WHEN reason IS NULL THEN CASE WHEN rule IS NOT NULL THEN rule
                 WHEN {outside} THEN 'window' END END AS rule
         FROM (SELECT *, CASE WHEN problem IS NOT NULL THEN problem
+                WHEN rule IS NOT NULL THEN NULL
                 WHEN visitor_id IS NULL THEN 'missing_visitor_id'
                 WHEN ts IS NULL THEN 'missing_ts'
                 WHEN instant IS NULL THEN 'bad_timestamp'
@@ -171,9 +175,10 @@ def _candidates(changed: Collection[str], has_clock: bool) -> str:
     )
     payload = ", ".join(f"coalesce({name}, chr(30))" for name in PAYLOAD)
     return f"""
-        INSERT INTO candidates (file, line, has_clock, declared_bot, payload, event_id, visitor_id, customer_id, ts,
-            received_ts, channel, {", ".join(TEXTS)})
-        SELECT parsed.file, line, {has_clock}, coalesce(agents.is_bot, false), hash({", ".join(PAYLOAD)}),
+        INSERT INTO candidates (file, line, has_id, has_clock, declared_bot, payload, event_id, visitor_id,
+            customer_id, ts, received_ts, channel, {", ".join(TEXTS)})
+        SELECT parsed.file, line, event_id IS NOT NULL, {has_clock}, coalesce(agents.is_bot, false),
+            hash({", ".join(PAYLOAD)}),
             CASE WHEN event_id IS NULL THEN keyed_hash('payload', concat_ws(chr(31), {payload}))
                  WHEN {is_safe} THEN event_id ELSE keyed_hash('event', event_id) END,
             visitors.hashed, customers.hashed, instant, received, channel, {", ".join(clean[name] for name in TEXTS)}

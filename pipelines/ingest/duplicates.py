@@ -1,4 +1,8 @@
-"""One event an id: repeated deliveries are dropped, contradicting ones quarantined; the first by file, line stays."""
+"""One event an id: repeated deliveries are dropped, contradicting ones quarantined; the first by file, line stays.
+
+The id of a row without one is the hash of its payload: only such rows can repeat each other by what they say. No switch
+turns this off, since every later stage counts on ids that name one event.
+"""
 
 import duckdb
 
@@ -8,11 +12,12 @@ def find(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """INSERT INTO dropped
         WITH repeated AS (SELECT event_id FROM candidates GROUP BY event_id HAVING count(*) > 1),
-        ordered AS (SELECT rowid AS id, row_number() OVER told AS n, payload = first_value(payload) OVER told AS is_same
+        ordered AS (SELECT rowid AS id, has_id, row_number() OVER told AS n,
+                        payload = first_value(payload) OVER told AS is_same
                     FROM candidates SEMI JOIN repeated USING (event_id)
                     WINDOW told AS (PARTITION BY event_id ORDER BY file, line))
         SELECT id, CASE WHEN is_same THEN 'duplicates' ELSE 'quarantined' END,
-            CASE WHEN is_same THEN '' ELSE 'id_conflict' END
+            CASE WHEN NOT is_same THEN 'id_conflict' WHEN has_id THEN 'same_id' ELSE 'same_payload' END
         FROM ordered WHERE n > 1"""
     )
     connection.execute(

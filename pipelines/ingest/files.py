@@ -10,6 +10,7 @@ from zipfile import BadZipFile, ZipFile
 from pipelines.errors import SourceError
 
 CHUNK_BYTES: Final = 1 << 20
+MOST_INFLATED: Final = 8 << 20  # bytes at once: a few compressed ones can stand for a thousand times as many
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZIP_MAGIC: Final = b"PK\x03\x04"
 ZIP_HEADER_BYTES: Final = 30  # of a member's local header, before its name; APPNOTE.TXT 4.3.7
@@ -98,21 +99,24 @@ def _inflated(stream: BinaryIO, wbits: int) -> Iterator[bytes]:
     while True:
         waiting = waiting or stream.read(CHUNK_BYTES // 4)
         if not waiting and not inflater.eof:
-            raise TruncatedError
+            yield inflater.flush()  # what the last piece stood for beyond ``MOST_INFLATED``
+            if not inflater.eof:
+                raise TruncatedError
+            return
         if inflater.eof:
             waiting = waiting.lstrip(b"\0")  # padding between or after members
-            waiting = waiting or stream.read(CHUNK_BYTES // 4)
-            if not waiting:
+            if waiting:
+                inflater = zlib.decompressobj(wbits)
+            elif not (waiting := stream.read(CHUNK_BYTES // 4)):
                 return
-            inflater = zlib.decompressobj(wbits)
             continue
         before = inflater.copy()
         try:
-            yield inflater.decompress(waiting)
+            yield inflater.decompress(waiting, MOST_INFLATED)
         except zlib.error:
             yield from _up_to_the_damage(before, waiting)
             raise TruncatedError from None
-        waiting = inflater.unused_data
+        waiting = inflater.unused_data or inflater.unconsumed_tail
         if inflater.eof and wbits < 0:
             return
 

@@ -1,9 +1,9 @@
-"""All files of all sources into the tables of ``clean.TABLES``, then what only the whole shows: duplicates, robots."""
+"""All files of all sources into the tables of ``clean.TABLES``."""
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -14,20 +14,19 @@ from tqdm import tqdm
 
 from pipelines import warehouse
 from pipelines.errors import SourceError
-from pipelines.ingest import bots, clean, duplicates, files, ids, pages, report, scrub, timestamps
+from pipelines.ingest import blocks, clean, files, ids, pages, report, scrub, timestamps
 from pipelines.ingest.files import SourceFile
 from pipelines.ingest.formats import FORMATS, jsonl
 from pipelines.ingest.formats.rows import FIELDS, RawRows, count_origins, either, grouped, is_read, listed, shown_path
 from pipelines.ingest.report import FileColumns
 from pipelines.params import Ingest, Source
 
+MEMORY_MB: Final = 2000
+"""For DuckDB, which would keep as much of its file as fits; blocks on their way take another gigabyte or two."""
 SECONDS_BETWEEN_LINES: Final = 20
 LOOKED_AT_ROWS: Final = 200  # for a message that names a file's columns
 VANISHED_ROWS: Final = 10_000  # looked at for the new name of a column that vanished: it may be as rare
 REQUIRED: Final = ("visitor_id", "ts")
-MERGED_BYTES: Final = 128 << 20
-MERGED_ROWS: Final = 1 << 18
-BATCH_ROWS: Final = 1 << 14
 
 Origin = tuple[int, str, str]
 """A file's index, a canonical name, a source column."""
@@ -51,12 +50,16 @@ class Gathered:
 
 def connect(scratch: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
     """Returns a connection with the macros and the empty tables that the parts of this stage share."""
-    connection = warehouse.connect(scratch, scratch / "ingest.duckdb")
+    connection = warehouse.connect(scratch, scratch / "ingest.duckdb", MEMORY_MB)
+    _define(connection, secret)
+    connection.execute(clean.TABLES)
+    return connection
+
+
+def _define(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
     ids.define(connection, secret)
     scrub.define(connection)
     pages.define(connection)
-    connection.execute(clean.TABLES)
-    return connection
 
 
 def find(root: Path, sources: Sequence[Source]) -> list[SourceFile]:
@@ -69,23 +72,41 @@ def find(root: Path, sources: Sequence[Source]) -> list[SourceFile]:
     return [SourceFile(path, name, position, index) for index, (position, path, name) in enumerate(found)]
 
 
-def read(connection: duckdb.DuckDBPyConnection, block: Ingest, found: Sequence[SourceFile]) -> Gathered:
+def read(connection: duckdb.DuckDBPyConnection, block: Ingest, found: Sequence[SourceFile], secret: bytes) -> Gathered:
     """Reads ``found`` into the tables, cleaned, and says how far it is when that takes long."""
     for source in block.sources:
         check(connection, source)
-    gathered, cleaner = Gathered(list(found)), clean.Cleaner(connection, block.window)
+    gathered = Gathered(list(found))
+    items = blocks.merged(_blocks(block.sources, gathered))
+    workers = [_worker(connection.cursor(), block, secret) for _ in range(warehouse.n_threads())]
+    connection.execute("SET threads = 1")  # of each worker: sharing its work out would cost more than it gains
     n_rows, last_said = 0, time.monotonic()
-    for source, raw in tqdm(_merged(_blocks(block.sources, gathered)), "ingest", unit="block", disable=None):
-        cleaner.add(raw, source)
-        gathered.chosen.update(count_origins(connection, raw))
-        n_rows += len(raw.rows)
+    for n_more, chosen in tqdm(blocks.side_by_side(items, workers), "ingest", unit="block", disable=None):
+        gathered.chosen.update(chosen)
+        n_rows += n_more
         if not sys.stderr.isatty() and time.monotonic() - last_said > SECONDS_BETWEEN_LINES:
             print(f"ingest: {n_rows:,} lines read", flush=True)
             last_said = time.monotonic()
+    connection.execute(f"SET threads = {warehouse.n_threads()}")
     _check_present(connection, block.sources, gathered)
     for position in range(len(block.sources)):
         _find_unmapped(connection, position, gathered)
     return gathered
+
+
+def _worker(
+    connection: duckdb.DuckDBPyConnection, block: Ingest, secret: bytes
+) -> Callable[[tuple[Source, RawRows]], tuple[int, dict[Origin, int]]]:
+    """Returns what cleans a block into the tables, over a connection whose temporary tables are its own."""
+    _define(connection, secret)
+    cleaner = clean.Cleaner(connection, block.window)
+
+    def work(item: tuple[Source, RawRows]) -> tuple[int, dict[Origin, int]]:
+        source, raw = item
+        cleaner.add(raw, source)
+        return len(raw.rows), count_origins(connection, raw)
+
+    return work
 
 
 def _blocks(sources: Sequence[Source], gathered: Gathered) -> Iterator[tuple[Source, RawRows]]:
@@ -117,59 +138,6 @@ def of_file(raw: RawRows, file: SourceFile, most: int | None = None) -> RawRows:
     return replace(raw, rows=rows.append_column("file", pa.repeat(pa.scalar(file.index, pa.uint32()), len(rows))))
 
 
-def _merged(blocks: Iterable[tuple[Source, RawRows]]) -> Iterator[tuple[Source, RawRows]]:
-    """Yields blocks of many small files together, and large ones in parts, so that DuckDB has enough to plan for."""
-    waiting: list[RawRows] = []
-    read_by: Source | None = None
-    for source, raw in blocks:
-        if waiting and read_by and (source is not read_by or not _is_alike(raw, waiting[0]) or _is_enough(waiting)):
-            yield from ((read_by, part) for part in _parts(waiting))
-            waiting = []
-        waiting.append(raw)
-        read_by = source
-    if waiting and read_by:
-        yield from ((read_by, part) for part in _parts(waiting))
-
-
-def _is_alike(raw: RawRows, other: RawRows) -> bool:
-    """Whether the same SQL reads both; a stored column may have another type from file to file."""
-    return raw.sql == other.sql and bool(raw.rows.schema.equals(other.rows.schema))
-
-
-def _is_enough(blocks: Sequence[RawRows]) -> bool:
-    return (
-        sum(block.rows.nbytes for block in blocks) > MERGED_BYTES
-        or sum(len(block.rows) for block in blocks) > MERGED_ROWS
-    )
-
-
-def _parts(blocks: Sequence[RawRows]) -> Iterator[RawRows]:
-    rows = pa.concat_tables(block.rows for block in blocks)
-    for start in range(0, len(rows), MERGED_ROWS):
-        # Small batches, since DuckDB's threads share a table by its batches.
-        batches = rows.slice(start, MERGED_ROWS).to_batches(max_chunksize=BATCH_ROWS)
-        yield replace(blocks[0], rows=pa.Table.from_batches(batches))
-
-
-def settle(connection: duckdb.DuckDBPyConnection, block: Ingest) -> None:
-    """Decides about every candidate, and leaves the view ``accepted``."""
-    connection.execute("CREATE TABLE dropped (id BIGINT, outcome VARCHAR, name VARCHAR)")
-    duplicates.find(connection)
-    if block.bots.declared:
-        bots.find_declared(connection)
-    if block.bots.behaviour:
-        bots.find_behaviour(connection)
-    connection.execute(
-        "CREATE TEMP VIEW accepted AS SELECT * FROM candidates WHERE rowid NOT IN (SELECT id FROM dropped)"
-    )
-    connection.execute("DELETE FROM outcomes WHERE outcome = 'candidate'")
-    connection.execute("INSERT INTO outcomes SELECT file, 'accepted', '', count(*) FROM accepted GROUP BY file")
-    connection.execute(
-        "INSERT INTO outcomes SELECT file, outcome, name, count(*) "
-        "FROM dropped JOIN candidates ON candidates.rowid = id GROUP BY ALL"
-    )
-
-
 def check(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Refuses a mapping that cannot be meant."""
     columns, constants = source.columns or {}, source.constants or {}
@@ -197,7 +165,8 @@ def _check_present(connection: duckdb.DuckDBPyConnection, sources: Sequence[Sour
         for name in REQUIRED:
             n_rows, n_present = (sum(counts[file.index].get(key, 0) for file in own) for key in ("all_rows", name))
             if n_rows and not n_present:
-                mapped, found = source.alternatives.get(name, [name]), jsonl.look(own[0].path, LOOKED_AT_ROWS)
+                mapping = gathered.columns[own[0].index].mapping if own[0].index in gathered.columns else {}
+                mapped, found = mapping.get(name, [name]), jsonl.look(own[0].path, LOOKED_AT_ROWS)
                 raise SourceError(
                     f"no row of `{report.shown(source.path)}` has {either(mapped)}, mapped to {name}; "
                     f"found {listed([*found])}: correct `columns` in ingest.sources"

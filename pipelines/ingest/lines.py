@@ -1,10 +1,11 @@
-"""Numbered lines of a file of unknown quality, in blocks, at the speed of ``bytes.split``."""
+"""Numbered lines of a file of unknown quality, in blocks, without a Python object a line."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.ingest import files
@@ -15,6 +16,54 @@ MAX_LINE_BYTES: Final = 16 << 20
 """A longer line is no event but a damaged file; it is quarantined by its beginning, so that memory stays bounded."""
 KEPT_OF_A_LONG_LINE: Final = 1024
 BOM: Final = b"\xef\xbb\xbf"
+NEWLINE: Final = 10
+STEP: Final = 8192  # lines that become Python strings at once
+
+
+class Lines(Sequence[str]):
+    """Lines in one buffer; Python strings only for those that are looked at."""
+
+    def __init__(self, array: pa.LargeStringArray) -> None:
+        self.array = array
+
+    @classmethod
+    def of(cls, content: bytes) -> "Lines":
+        """Cuts ``content``, which need not be valid UTF-8, at its line ends."""
+        ends = _ends(content)
+        joined = content.replace(b"\n", b"") if len(ends) else content
+        offsets = np.zeros(len(ends) + 2, np.int64)
+        offsets[1:-1] = ends - np.arange(len(ends))
+        offsets[-1] = len(joined)
+        return cls(pa.LargeStringArray.from_buffers(len(ends) + 1, pa.py_buffer(offsets), pa.py_buffer(joined)))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self.array), STEP):
+            yield from self.array.slice(start, STEP).to_pylist()
+
+    @overload
+    def __getitem__(self, position: int) -> str: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[str]: ...
+    def __getitem__(self, position: int | slice) -> str | list[str]:
+        if isinstance(position, slice):
+            return list(self.array[position].to_pylist())
+        return str(self.array[position].as_py())
+
+    def damaged(self) -> list[int]:
+        """Returns the positions of the lines that are no UTF-8."""
+        found, waiting = [], [(0, len(self.array))]
+        while waiting:
+            start, length = waiting.pop()
+            if _is_text(self.array.slice(start, length)):
+                continue
+            if length == 1:
+                found.append(start)
+            else:
+                waiting += [(start, length // 2), (start + length // 2, length - length // 2)]
+        return sorted(found)
 
 
 @dataclass
@@ -22,7 +71,7 @@ class Block:
     """Consecutive lines without their line ends; ``problems`` says by position why a line cannot be text."""
 
     first_line: int  # 1-based
-    texts: list[str]
+    texts: Sequence[str]
     problems: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -30,12 +79,14 @@ class Block:
         return self.first_line + len(self.texts) - 1
 
     def table(self) -> pa.Table:
-        """Returns the lines that are not blank as (line, text, problem)."""
-        numbers = pa.array(range(self.first_line, self.first_line + len(self.texts)), pa.int64())
+        """Returns the lines as (line, text, problem)."""
+        numbers = np.arange(self.first_line, self.first_line + len(self.texts), dtype=np.int64)
         problems = pa.nulls(len(self.texts), pa.string())
         if self.problems:
-            problems = pa.array([self.problems.get(position) for position in range(len(self.texts))], pa.string())
-        texts = pa.array(self.texts, pa.large_string())
+            named = np.full(len(self.texts), None, object)
+            named[list(self.problems)] = list(self.problems.values())
+            problems = pa.array(named, pa.string())
+        texts = self.texts.array if isinstance(self.texts, Lines) else pa.array(self.texts, pa.large_string())
         return pa.table({"line": numbers, "text": texts, "problem": problems})
 
 
@@ -90,29 +141,50 @@ def _grown(pending: bytes, tail: bytes, is_long: bool) -> tuple[bytes, bool]:
 
 
 def _block(number: int, content: bytes, is_long: bool) -> Block:
-    """Decodes lines; ``is_long`` says that the first is the beginning of a line that was too long."""
-    problems: dict[int, str] = {}
-    content = content.removeprefix(BOM).replace(b"\n" + BOM, b"\n")  # not at the start only: files get joined
-    if is_long:
-        beginning, end, rest = content.partition(b"\n")
-        content = beginning[:KEPT_OF_A_LONG_LINE] + end + rest
-        problems[0] = "line_too_long"
-    try:
-        texts = content.decode("utf-8").split("\n")
-    except UnicodeDecodeError:
-        raw = content.split(b"\n")
-        texts = list(map(_decoded, raw))
-        # A line that decodes to what it was is sound, also where it holds the replacement character itself.
-        problems |= {
-            i: "bad_encoding" for i, (line, text) in enumerate(zip(raw, texts, strict=True)) if text.encode() != line
-        }
+    """Cuts lines; ``is_long`` says that the first is the beginning of a line that was too long."""
+    if BOM[:1] in content:  # looking for one byte costs a tenth
+        content = content.removeprefix(BOM).replace(b"\n" + BOM, b"\n")  # not at the start only: files get joined
+    texts = Lines.of(content)
+    problems = dict.fromkeys(texts.damaged(), "bad_encoding")
+    too_long = [0] if is_long else []
     if len(content) > MAX_LINE_BYTES:
-        for position in (i for i, text in enumerate(texts) if len(text) > MAX_LINE_BYTES):
-            texts[position] = texts[position][:KEPT_OF_A_LONG_LINE]
-            problems[position] = "line_too_long"
+        too_long += np.flatnonzero(
+            np.diff(_ends(content), prepend=-1, append=len(content)) > MAX_LINE_BYTES + 1
+        ).tolist()
+    if problems or too_long:
+        content = _mended(content, problems, too_long)
+        texts = Lines.of(content)
+        problems |= dict.fromkeys(too_long, "line_too_long")
     if b"\0" in content:
-        problems |= {i: "nul_byte" for i, text in enumerate(texts) if "\0" in text}
+        nuls = np.flatnonzero(np.frombuffer(content, np.uint8) == 0)
+        problems |= dict.fromkeys(np.unique(np.searchsorted(_ends(content), nuls)).tolist(), "nul_byte")
     return Block(number, texts, problems)
+
+
+def _mended(content: bytes, damaged: Iterable[int], too_long: Collection[int]) -> bytes:
+    """Returns ``content`` as UTF-8, with U+FFFD for what is not, and with the beginning only of lines too long."""
+    ends = [*_ends(content), len(content)]
+    whole, done = memoryview(content), 0
+    pieces: list[bytes | memoryview] = []
+    for position in sorted({*damaged, *too_long}):
+        start, end = (int(ends[position - 1]) + 1 if position else 0), int(ends[position])
+        text = _decoded(content[start:end])
+        pieces += [whole[done:start], (text[:KEPT_OF_A_LONG_LINE] if position in too_long else text).encode()]
+        done = end
+    return b"".join([*pieces, whole[done:]])
+
+
+def _ends(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Returns where the line ends are."""
+    return np.flatnonzero(np.frombuffer(content, np.uint8) == NEWLINE)
+
+
+def _is_text(array: pa.LargeStringArray) -> bool:
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _decoded(line: bytes) -> str:

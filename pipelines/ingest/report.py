@@ -1,7 +1,9 @@
 """reports/ingest.json: what became of every row, per source and in total. Only what a second run reproduces."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import duckdb
@@ -12,6 +14,8 @@ from pipelines.params import Source
 
 OUTCOMES: Final = ("accepted", "duplicates", "bots", "filtered", "quarantined")
 Report = dict[str, Any]
+Tally = tuple[int, str, str, int]
+"""A file's index, an outcome, the name of a rule or a reason, rows."""
 
 CLEAR_MAJORITY: Final = 2
 """Times the values of the column that fed a canonical one so far, from which another one feeds it: two trackers that
@@ -56,23 +60,32 @@ def build(
 ) -> Report:
     """Returns the report; ``columns`` says by file, of those that have any, what they give."""
     entries = []
+    by_file: dict[int, list[Tally]] = {file.index: [] for file in files}
+    untrusted = _untrusted(connection)
+    for tally in _tallies(connection):
+        by_file[tally[0]].append(tally)
     for position, source in enumerate(sources):
         own = [file for file in files if file.source == position]
-        entry = {"path": shown(source.path), "format": source.format, **_counts(connection, own)}
+        entry = {
+            "path": shown(source.path),
+            "format": source.format,
+            **_counts(chain.from_iterable(by_file[file.index] for file in own)),
+        }
         read = [(file.name, columns[file.index]) for file in own if file.index in columns]
         entry["missing_columns"] = {name: [*found.missing] for name, found in read if found.missing}
         entry["columns"] = _given([found for _, found in read])
         entry["changes"] = changes(read)
+        entry["untrusted_clocks"] = untrusted.get(position, {})
         entry["unmapped"] = {name: [*found.unmapped] for name, found in read if found.unmapped}
         entry["files"] = [
             {
                 "file": file.name,
-                **{name: count for name, count in _counts(connection, [file]).items() if isinstance(count, int)},
+                **{name: count for name, count in _counts(by_file[file.index]).items() if isinstance(count, int)},
             }
             for file in own
         ]
         entries.append(entry)
-    return {"total": _counts(connection, files), "sources": entries}
+    return {"total": _counts(chain.from_iterable(by_file.values())), "sources": entries}
 
 
 def check_conserved(report: Report, n_written: int) -> None:
@@ -158,6 +171,11 @@ def warnings(report: Report) -> list[str]:
                     f"{change['file']}: {change['column']} has no value any more ({change['from']} gave it before); "
                     "if the source renamed it, list both names in `columns` of ingest.sources"
                 )
+        found += [
+            f"{source['path']}: {share:.0%} of the events would be {rule}: no device's clock is wrong there, but "
+            "received_ts is no time of receipt, or `timezone` is wrong; no time was corrected by this rule"
+            for rule, share in source["untrusted_clocks"].items()
+        ]
         for file, columns in source["unmapped"].items():
             rest = f" and {len(columns) - MOST_SHOWN} more" if len(columns) > MOST_SHOWN else ""
             gone = f"; {', '.join(vanished[file])} vanished in the same file" if file in vanished else ""
@@ -181,28 +199,39 @@ def summary(report: Report) -> str:
     return f"{total['rows_read']} rows read: " + ", ".join(f"{total[outcome]} {outcome}" for outcome in OUTCOMES)
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> Report:
-    indexes = [file.index for file in files]
+def _tallies(connection: duckdb.DuckDBPyConnection) -> list[Tally]:
+    """Returns all counts: of rows read (under that name), of their outcomes, and of what was scrubbed in them."""
     found = connection.execute(
-        """SELECT outcome, name, sum(n)::BIGINT FROM outcomes
-           WHERE list_contains($1::UINTEGER[], file) GROUP BY ALL ORDER BY ALL""", [indexes]
-    ).fetchall()  # fmt: skip
-    finds = connection.execute(
-        "SELECT kind, sum(n)::BIGINT FROM finds WHERE list_contains($1::UINTEGER[], file) AND n > 0 "
-        "GROUP BY ALL ORDER BY ALL",
-        [indexes],
-    ).fetchall()
-    rows_read = connection.execute(
-        "SELECT coalesce(sum(n), 0)::BIGINT FROM rows_read WHERE list_contains($1::UINTEGER[], file)", [indexes]
-    ).fetchall()[0][0]
-    totals = {outcome: sum(n for kind, _, n in found if kind == outcome) for outcome in OUTCOMES}
+        """SELECT file, 'rows_read', '', sum(n)::BIGINT FROM rows_read GROUP BY ALL
+           UNION ALL SELECT file, outcome, name, sum(n)::BIGINT FROM outcomes GROUP BY ALL
+           UNION ALL SELECT file, 'corrected', rule, n FROM corrected
+           UNION ALL SELECT file, 'scrubbed', kind, sum(n)::BIGINT FROM finds WHERE n > 0 GROUP BY ALL ORDER BY ALL"""
+    )
+    return [(file, outcome, name, n) for file, outcome, name, n in found.fetchall()]
+
+
+def _untrusted(connection: duckdb.DuckDBPyConnection) -> dict[int, dict[str, float]]:
+    """Returns by source the clock rules that judged too many of its events, and the share that they judged."""
+    found: dict[int, dict[str, float]] = {}
+    for position, rule, share in connection.execute("FROM untrusted ORDER BY ALL").fetchall():
+        found.setdefault(position, {})[rule] = round(share, 4)
+    return found
+
+
+def _counts(tallies: Iterable[Tally]) -> Report:
+    by_name: dict[str, Counter[str]] = {name: Counter() for name in ("rows_read", *OUTCOMES, "corrected", "scrubbed")}
+    for _, outcome, name, n in tallies:
+        by_name[outcome][name] += n
+    named = {outcome: dict(sorted(counts.items())) for outcome, counts in by_name.items()}
     return {
-        "rows_read": rows_read,
-        **totals,
-        "reasons": {name: n for outcome, name, n in found if outcome == "quarantined"},
-        "filters": {name: n for outcome, name, n in found if outcome == "filtered"},
-        "bot_rules": {name: n for outcome, name, n in found if outcome == "bots"},
-        "scrubbed": dict(finds),
+        "rows_read": by_name["rows_read"].total(),
+        **{outcome: by_name[outcome].total() for outcome in OUTCOMES},
+        "reasons": named["quarantined"],
+        "filters": named["filtered"],
+        "bot_rules": named["bots"],
+        "duplicate_rules": named["duplicates"],
+        "corrected": named["corrected"],
+        "scrubbed": named["scrubbed"],
     }
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipelines.ingest import events, gather, ids, report
 from pipelines.ingest.files import SourceFile
 from pipelines.ingest.report import Report
+from pipelines.ingest.settle import settle
 from pipelines.params import Ingest
 from pipelines.paths import Staging, Workspace, staged
 from pipelines.schemas import QUARANTINE
@@ -28,8 +29,8 @@ def run(workspace: Workspace, block: Ingest, seed: int) -> None:
     found = gather.find(workspace.root, block.sources)
     secret = ids.key(workspace.data / "demo_bank.json", [file.path for file in found])
     with staged(workspace, "ingest") as staging, gather.connect(staging.folder, secret) as connection:
-        gathered = gather.read(connection, block, found)
-        gather.settle(connection, block)
+        gathered = gather.read(connection, block, found, secret)
+        settle(connection, block, found, workspace.forgotten)
         counted = report.build(connection, block.sources, gathered.files, gathered.columns)
         refusal = report.refusal(counted, block.max_rejected_share)
         _write_report(connection, gathered.files, counted, staging, workspace)

@@ -18,6 +18,7 @@ from pipelines.ingest import files
 from pipelines.ingest.formats import combined_log, jsonl, parquet
 from pipelines.ingest.formats.native import PARQUET_MAGIC
 from pipelines.ingest.formats.rows import NAME
+from pipelines.init import trackers
 from pipelines.schemas import EVENTS
 
 LOOKED_AT_BYTES: Final = 4 << 20
@@ -54,6 +55,8 @@ def take(path: Path) -> Sample:
     texts = _texts(path)
     if texts and texts[0].lstrip().startswith("["):
         raise SourceError(f"{path.name} begins like one JSON array, which is not read: write one object a line instead")
+    if texts and (tracker := trackers.of_rows(path, texts)):
+        return Sample(tracker)
     for look in (_as_json, _as_log, _as_sequences, _as_csv):
         if found := look(texts):
             return found
@@ -85,7 +88,8 @@ def _of_parquet(path: Path) -> Sample:
         batch = next(stored.iter_batches(LOOKED_AT_ROWS), None)
         columns = parquet.leaves(stored.schema_arrow)
     rows = batch.to_pylist() if batch else []
-    return Sample("native" if {*columns} >= CANONICAL else "parquet", values=_columns(rows, columns))
+    name = "native" if {*columns} >= CANONICAL else trackers.of_columns(columns) or "parquet"
+    return Sample(name, values=_columns(rows, columns))
 
 
 def _as_json(texts: Sequence[str]) -> Sample | None:
@@ -98,7 +102,8 @@ def _as_json(texts: Sequence[str]) -> Sample | None:
         return None
     columns = jsonl.columns(rows)
     is_native = {*columns} >= CANONICAL and {column.split(".")[0] for column in columns} <= {*EVENTS.names}
-    return Sample("native" if is_native else "jsonl", values=_columns(rows, columns))
+    name = "native" if is_native else trackers.of_columns(columns) or "jsonl"
+    return Sample(name, values=_columns(rows, columns))
 
 
 def _as_log(texts: Sequence[str]) -> Sample | None:
@@ -128,6 +133,8 @@ def _as_csv(texts: Sequence[str]) -> Sample | None:
             f"the file looks like CSV (delimiter {delimiter!r}), but its first line holds what looks like data: add a "
             "line with the names of the columns"
         )
+    if delimiter == "," and (tracker := trackers.of_columns(header)):
+        return Sample(tracker)
     fitting = [row for row in body if len(row) == len(header)]
     # A name that comes twice cannot be mapped.
     values = {

@@ -91,7 +91,7 @@ def _print_unmapped(looked_at: Sample, guessed: Guess) -> None:
 def _print_evaluation(evaluate: Evaluate, looked_at: Sample, guessed: Guess, made: Preview) -> None:
     """What evaluate would say "not available" to; nothing else depends on it."""
     tiles, conversion = evaluate.tile_ranking, evaluate.conversion
-    knows_customers = "customer_id" in guessed.columns or looked_at.format in ("native", "combined_log")
+    knows_customers = "customer_id" in guessed.columns or looked_at.format not in (*MAPPED, "sequences")
     shown = f"events `{tiles.impression_event}` with properties {tiles.impression_id} and {tiles.tiles}"
     needs = [
         (tiles.impression_event in made.event_types, f"tile ranking: {shown}, and events `{tiles.click_event}`"),

@@ -77,6 +77,7 @@ def score(held: Champion, workspace: Workspace, given: Path | None, asked: Windo
     private = Workspace(scratch / "workspace")
     private.root.mkdir()
     private.data.symlink_to(workspace.data.absolute())  # the demo bank is recognised there
+    private.forgotten.symlink_to(workspace.forgotten.absolute())
     block = held.params.ingest.model_copy(
         update={
             "sources": window.sources(held.params.ingest.sources, workspace.root.absolute(), given),

@@ -1,9 +1,6 @@
-"""Sessions: where one visitor's stream of events on one channel is cut, and what a session holds.
+"""Sessions of one bucket of events: cut by the rules, named, in the order of the table, with their events in order."""
 
-The rule of web analytics: a strictly longer silence than ``gap_seconds`` starts a new session. Source: Halfaker et al.,
-"User Session Identification Based on Strong Regularities in Inter-activity Time", arXiv 1411.2878.
-"""
-
+from collections.abc import Iterator
 from typing import Final
 
 import duckdb
@@ -11,117 +8,117 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.params import Sessionize
-from pipelines.schemas import SEQUENCE_EPOCH, SESSION_EVENT, TIMESTAMP
+from pipelines.schemas import SEQUENCE_EPOCH, SESSION_EVENT, SESSIONS, TIMESTAMP
+from pipelines.sessionize import rules
 
 EPOCH_US: Final = int(SEQUENCE_EPOCH.timestamp()) * 1_000_000
+CUT: Final = pa.schema([field for field in SESSIONS if field.name not in ("customer_id", "split")])
+"""What a bucket knows of a session; customer and part come when the buckets are merged."""
 
-_SLICE: Final = 200_000  # sessions a list array: its offsets into one column's text are 32 bits wide
-
-_STEPS = """
-CREATE TABLE steps AS
-WITH silences AS (
-    SELECT
-        visitor_id, channel, event_id, event_type, page, element, query, epoch_us(ts) AS ts_us,
-        ts_us - lag(ts_us) OVER stream AS silence_us,
-        first_value(ts_us) OVER stream = $epoch_us AS clockless  -- has an order but no clock: one visit, never cut
-    FROM events
-    WINDOW stream AS (PARTITION BY visitor_id, channel ORDER BY epoch_us(ts), event_id)
-)
-SELECT
-    * EXCLUDE (silence_us),
-    max(ts_us) FILTER (silence_us IS NULL OR silence_us > $gap_us AND NOT clockless) OVER stream AS start_us
-FROM silences
-WINDOW stream AS (PARTITION BY visitor_id, channel ORDER BY ts_us, event_id ROWS UNBOUNDED PRECEDING)
-"""
-
-_OVERLONG = """
-CREATE TABLE overlong AS
-SELECT steps.* FROM steps JOIN (
-    SELECT visitor_id, channel, start_us FROM steps
-    WHERE NOT clockless GROUP BY ALL HAVING max(ts_us) - start_us > $max_us
-) USING (visitor_id, channel, start_us)
-"""
-
-_CUTS = """
-CREATE TABLE cuts AS
-WITH RECURSIVE parts AS (
-    SELECT DISTINCT visitor_id, channel, start_us, start_us AS cut_us FROM overlong
-    UNION ALL
-    SELECT visitor_id, channel, start_us, min(ts_us)
-    FROM parts JOIN overlong USING (visitor_id, channel, start_us)
-    WHERE ts_us > cut_us + $max_us
-    GROUP BY visitor_id, channel, start_us
-)
-FROM parts
-"""
-
-_SESSION_EVENTS = """
-CREATE VIEW session_events AS
-SELECT * FROM steps ANTI JOIN overlong USING (visitor_id, channel, start_us)
-UNION ALL
-SELECT overlong.* REPLACE (cut_us AS start_us)
-FROM overlong ASOF JOIN cuts
-ON overlong.visitor_id = cuts.visitor_id AND overlong.channel = cuts.channel
-    AND overlong.start_us = cuts.start_us AND overlong.ts_us >= cuts.cut_us
-"""
-
-_SESSIONS = """
-CREATE TABLE sessions AS
-SELECT
-    left(sha256(concat_ws(chr(31), visitor_id, channel, min(event_id) FILTER (ts_us = start_us))), 32) AS session_id,
-    visitor_id, channel, start_us, max(ts_us) AS end_us, count(*) AS n_events, bool_and(clockless) AS clockless
-FROM session_events
-GROUP BY visitor_id, channel, start_us
-"""
-
-_ORDERED_EVENTS = """
-SELECT ts_us, event_type, page, element, query
-FROM session_events JOIN sessions USING (visitor_id, channel, start_us)
-ORDER BY start_us, session_id, ts_us, event_id
-"""
+_SLICE: Final = 16_384  # sessions a table: their lists, as strings, are held at once
 
 
-def cut(warehouse: duckdb.DuckDBPyConnection, params: Sessionize) -> None:
-    """Makes the tables ``sessions`` (one row a session) and ``session_events`` out of ``events``.
+def cut(house: duckdb.DuckDBPyConnection, events: pa.Table, params: Sessionize) -> Iterator[pa.Table]:
+    """Yields the sessions (CUT) of ``events`` (as buckets.read returns them), by start and id, some at a time."""
+    order, stream, times_us = _ordered(house, events)
+    first = _first_places(stream, _starts(house, stream, times_us, params))
+    ids, by_table = _named(house, events, order[first], times_us[first])
+    n_events = np.diff(np.append(first, len(order)))[by_table]  # (N,)
+    first = first[by_table]
+    for start in range(0, len(first), _SLICE):
+        part = slice(start, start + _SLICE)
+        lengths = n_events[part]
+        offsets = np.append(0, lengths.cumsum())
+        places = np.repeat(first[part] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        begins = pa.array(order[first[part]])
+        columns = {
+            "session_id": ids.slice(start, _SLICE),
+            **{name: _plain(events.column(name).take(begins)) for name in ("visitor_id", "channel")},
+            "start_ts": pa.array(times_us[first[part]]).cast(TIMESTAMP),
+            "end_ts": pa.array(times_us[first[part] + lengths - 1]).cast(TIMESTAMP),
+            "n_events": pa.array(lengths.astype(np.int32)),
+            "events": _lists(events.take(pa.array(order[places])), offsets),
+        }
+        yield pa.table([columns[name] for name in CUT.names], schema=CUT)
 
-    A session is cut before its first event that lies strictly more than ``max_duration_seconds`` after its start.
-    Events of one instant go by their id, so the order in which they arrived never matters.
-    """
+
+def _ordered(house: duckdb.DuckDBPyConnection, events: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of ``events`` in order, and in that order their streams and times: three of (E,)."""
+    stream = np.zeros(len(events), np.int64)
+    for name in ("visitor_id", "channel", "tracker"):
+        codes = events.column(name).combine_chunks()
+        known = codes.indices.fill_null(len(codes.dictionary)).to_numpy(zero_copy_only=False)
+        stream = stream * (len(codes.dictionary) + 1) + known
+    times_us = events.column("ts_us").to_numpy()
+    arrived = pa.table(
+        {"number": np.arange(len(events)), "stream": stream, "ts_us": times_us, "event_id": events.column("event_id")}
+    )
+    order = _asked(house, rules.ORDER, {}, arrived=arrived)["number"]
+    return order, stream[order], times_us[order]
+
+
+def _starts(
+    house: duckdb.DuckDBPyConnection, stream: np.ndarray, times_us: np.ndarray, params: Sessionize
+) -> np.ndarray:
+    """When the session of each event starts, (E,)."""
     max_us = {"max_us": round(params.max_duration_seconds * 1e6)}
-    warehouse.execute(_STEPS, {"epoch_us": EPOCH_US, "gap_us": round(params.gap_seconds * 1e6)})
-    warehouse.execute(_OVERLONG, max_us)
-    warehouse.execute(_CUTS, max_us)
-    warehouse.execute(_SESSION_EVENTS)
-    warehouse.execute(_SESSIONS)
+    ordered = pa.table({"stream": stream, "place": np.arange(len(stream)), "ts_us": times_us})
+    _asked(house, rules.STEPS, {"epoch_us": EPOCH_US, "gap_us": round(params.gap_seconds * 1e6)}, ordered=ordered)
+    starts_us = np.zeros(len(stream), np.int64)
+    house.execute(rules.OVERLONG, max_us)
+    house.execute(rules.CUTS, max_us)
+    for query in (rules.STARTS, rules.LATER_STARTS):
+        found = house.execute(query).fetchnumpy()
+        starts_us[found["place"]] = found["start_us"]
+    return starts_us
 
 
-def event_lists(warehouse: duckdb.DuckDBPyConnection, n_events: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Returns each session's events in order, for sessions ordered by (start, id) with ``n_events`` each.
-
-    The lists are cut out of one sorted table: DuckDB's ``list()`` holds every list in memory at once, sorting spills.
-    """
-    events = warehouse.sql(_ORDERED_EVENTS).to_arrow_table()
-    lists, done = [], 0
-    for start in range(0, len(n_events), _SLICE):
-        lengths = n_events.slice(start, _SLICE).to_numpy()
-        offsets = pa.array([0, *lengths.cumsum()], pa.int32())
-        lists.append(_lists(events.slice(done, offsets[-1].as_py()).combine_chunks(), offsets))
-        done += offsets[-1].as_py()
-    return pa.chunked_array(lists, pa.list_(SESSION_EVENT))
+def _first_places(stream: np.ndarray, starts_us: np.ndarray) -> np.ndarray:
+    """The place of each session's first event, (N,): a session is a run of places."""
+    if not len(stream):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.append(True, (np.diff(stream) != 0) | (np.diff(starts_us) != 0)))
 
 
-def _lists(events: pa.Table, offsets: pa.Array) -> pa.Array:
+def _named(
+    house: duckdb.DuckDBPyConnection, events: pa.Table, rows: np.ndarray, starts_us: np.ndarray
+) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """The ids of the sessions that begin with ``rows``, in the table's order, and their numbers in that order."""
+    begun = {name: _plain(events.column(name).take(pa.array(rows))) for name in ("visitor_id", "channel", "event_id")}
+    house.register("begun", pa.table({"number": np.arange(len(rows)), "start_us": starts_us, **begun}))
+    named = house.sql(rules.SESSION_ID).to_arrow_table()
+    house.unregister("begun")
+    return named.column("session_id"), named.column("number").to_numpy()
+
+
+def _asked(
+    house: duckdb.DuckDBPyConnection, query: str, values: dict[str, int], **tables: pa.Table
+) -> dict[str, np.ndarray]:
+    """The columns that ``query`` gives, which may read ``tables`` by their names."""
+    for name, table in tables.items():
+        house.register(name, table)
+    found = dict(house.execute(query, values).fetchnumpy())
+    for name in tables:
+        house.unregister(name)
+    return found
+
+
+def _lists(events: pa.Table, offsets: np.ndarray) -> pa.Array:
     """Returns one list of SESSION_EVENT a session; list i holds the rows offsets[i] to offsets[i + 1]."""
     times_us = events.column("ts_us").to_numpy()
     last = np.zeros(len(events), dtype=bool)
-    last[offsets.to_numpy()[1:] - 1] = True
+    last[offsets[1:] - 1] = True
     dwell_seconds = (np.append(times_us[1:], 0) - times_us) / 1e6
     columns = {
-        **{name: events.column(name).combine_chunks() for name in ("event_type", "page", "element", "query")},
+        **{name: _plain(events.column(name)) for name in ("event_type", "page", "element", "query")},
         "ts": pa.array(times_us).cast(TIMESTAMP),
         "dwell_seconds": pa.array(dwell_seconds.astype(np.float32), mask=last),
     }
     fields = list(SESSION_EVENT)
-    return pa.ListArray.from_arrays(
-        offsets, pa.StructArray.from_arrays([columns[f.name] for f in fields], fields=fields)
-    )
+    structs = pa.StructArray.from_arrays([columns[field.name] for field in fields], fields=fields)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+
+
+def _plain(strings: pa.ChunkedArray) -> pa.Array:
+    """Coded ``strings`` as they are."""
+    return strings.cast(pa.string()).combine_chunks()

@@ -10,10 +10,11 @@ from pipelines.__main__ import BESIDE, STAGES
 from pipelines.paths import Workspace
 
 NOUNS = {"pipelines/encoder", "pipelines/student"}  # folders that stages share, and so depend on beside their own
-WRITTEN_BY_PEOPLE = {"data"}
+WRITTEN_BY_PEOPLE = {"data", "forgotten.txt"}
 MAY_IMPORT = {
     "score": {"ingest", "sessionize"},  # a window passes the very same steps
     "monitor": {"score"},
+    "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
     "init": {"ingest"},  # what it shows is what ingest would make of the file
 }
 

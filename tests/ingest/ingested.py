@@ -59,6 +59,7 @@ def ingest(
     max_rejected_share: float = 1.0,
     window: Mapping[str, Any] | None = None,
     bots: bool = True,
+    clocks: bool = True,
 ) -> Run:
     """Writes ``files`` under ``root``/data and ingests ``sources``; checks that no row was lost or made."""
     for name, content in files.items():
@@ -66,7 +67,11 @@ def ingest(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     run = Run(Workspace(root))
-    stage.run(run.workspace, block(sources, max_rejected_share=max_rejected_share, window=window, bots=bots), seed=7)
+    stage.run(
+        run.workspace,
+        block(sources, max_rejected_share=max_rejected_share, window=window, bots=bots, clocks=clocks),
+        seed=7,
+    )
     conserved(run.report)
     return run
 
@@ -77,6 +82,7 @@ def block(
     max_rejected_share: float = 1.0,
     window: Mapping[str, Any] | None = None,
     bots: bool = True,
+    clocks: bool = True,
 ) -> Ingest:
     """The ingest block of params.yaml."""
     return params.Ingest.model_validate(
@@ -85,6 +91,7 @@ def block(
             "window": {"from": None, "to": None} | dict(window or {}),
             "max_rejected_share": max_rejected_share,
             "bots": {"declared": bots, "behaviour": bots},
+            "clocks": {"ahead": clocks, "behind": clocks},
         }
     )
 

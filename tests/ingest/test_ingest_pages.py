@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.ingest import pages
 
@@ -36,6 +38,17 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         ("/caf%C3%A9%3Fq=1", "/café"),
         ("/bad%FFbyte", "/bad%ffbyte"),
         ("app://bank/home", "/home"),
+        ("/news/2026-01-31/rates", "/news/:id/rates"),
+        ("/call/212-555-0123", "/call/:id"),
+        ("/t/aGVsbG8gd29ybGQ-dG9rZW4gMTIzNDU2", "/t/:id"),
+        ("/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhYmMifQ.c2lnbmF0dXJl/x", "/t/:id/x"),
+        ("/(S(lit3py55t21z5v55vlm25s55))/orders", "/orders"),
+        ("/a%3Bjsessionid=9F86D081/b", "/a/b"),
+        (
+            "/help/how-to-open-a-401k-account-in-2026-and-what-you-need",
+            "/help/how-to-open-a-401k-account-in-2026-and-what-you-need",
+        ),
+        ("/a%252Fb", "/a/b"),
     ],
 )
 def test_the_page_is_the_path_without_what_identifies(
@@ -65,9 +78,29 @@ def test_a_named_page_is_a_template_too_and_a_screen_keeps_its_name(
         ("https://bank.example/@jo", "https://bank.example/@jo"),
         ("/a#utm_source=x", "/a"),
         ("/plain", "/plain"),
+        (
+            "https://bank.example/a?utm_email=jo&utm_source=x&utm_term=y#f",
+            "https://bank.example/a?utm_source=x&utm_term=y",
+        ),
+        ("/a?name=jo&email=e&phone=1&dob=d&ssn=s&token=t&session=z&password=p", "/a"),
+        ("/a%3Bjsessionid=1/b", "/a/b"),
+        ("/(S(abc))/b", "/b"),
+        ("//u:p@q@bank.example/a", "//bank.example/a"),
     ],
 )
 def test_urls_keep_no_parameters_but_those_of_campaigns(
     connection: duckdb.DuckDBPyConnection, url: str, clean: str
 ) -> None:
     assert connection.execute("SELECT clean_url($1)", [url]).fetchall() == [(clean,)]
+
+
+HOSTILE = st.text(st.sampled_from("aZ09/%25F3Bb?#;:@()&=-._~e +İé"), max_size=40)
+
+
+@settings(deadline=None, max_examples=40)  # DuckDB plans each query anew
+@given(HOSTILE | st.builds("https://bank.example/{}".format, HOSTILE) | st.builds("/{}".format, HOSTILE))
+def test_a_template_of_a_template_and_a_clean_url_of_a_clean_url_are_the_same(
+    connection: duckdb.DuckDBPyConnection, url: str
+) -> None:
+    query = "SELECT page_template(page_template($1)) = page_template($1), clean_url(clean_url($1)) = clean_url($1)"
+    assert connection.execute(query, [url]).fetchall() == [(True, True)]

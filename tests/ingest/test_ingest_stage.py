@@ -278,3 +278,15 @@ def test_several_sources_are_counted_apart(tmp_path: Path) -> None:
 def test_sources_without_a_row_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="hold no row"):
         ingest(tmp_path, {"a.jsonl": "\n \n"}, [SOURCE])
+
+
+def test_duplicates_are_counted_by_rule(tmp_path: Path) -> None:
+    nameless = {name: value for name, value in row(3).items() if name != "id"}
+    run = ingest(
+        tmp_path,
+        {"a.jsonl": jsonl(row(1), row(1), row(1, url="/b"), row(2), nameless, nameless, nameless)},
+        [{**JSONL, "path": "data"}],
+    )
+    assert run.total["duplicate_rules"] == {"same_id": 1, "same_payload": 2}
+    assert run.total["reasons"] == {"id_conflict": 1}
+    assert run.total["accepted"] == 3

@@ -9,7 +9,7 @@ import pytest
 from tiny import hashes, run_command, texts
 
 from pipelines import dvcfile
-from pipelines.__main__ import STAGES
+from pipelines.__main__ import STAGES, main
 from pipelines.paths import Workspace
 
 
@@ -68,6 +68,48 @@ def test_planted_personal_data_reaches_no_artifact_report_or_message(tiny_run: W
             assert not leaked, f"{folder.name}/{file} holds the canaries on lines {leaked} of data/truth/canaries.txt"
     printed = (tiny_run.root / "printed.txt").read_text(encoding="utf-8")
     assert not [canary for canary in canaries if canary in printed]
+
+
+def test_planted_personal_data_reach_no_preview_explanation_forgetting_or_refusal(
+    tiny_run: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    canaries = tiny_run.truth.joinpath("canaries.txt").read_text(encoding="utf-8").splitlines()
+    raw = sorted(tiny_run.data.rglob("events/*.gz"))
+    lines = [
+        line for file in raw for line in gzip.decompress(file.read_bytes()).decode("utf-8", "replace").splitlines()
+    ]
+    planted = [line for line in lines if any(canary in line for canary in canaries)]
+    assert len(planted) >= 5
+    root = tmp_path / "workspace"
+    shutil.copytree(tiny_run.root, root)
+    files = {
+        "planted.jsonl": "\n".join(planted),
+        "broken.jsonl": "\n".join(line[: 2 * len(line) // 3] for line in planted),
+        "planted.csv": "ts,visitor_id,title\n" + "\n".join(f"{canary},{canary},{canary}" for canary in canaries),
+    }
+    for name, text in files.items():
+        (root / name).write_text(text + "\n", encoding="utf-8")
+    source = "{path: broken.jsonl, format: jsonl, columns: {visitor_id: client.id, ts: sent_at, title: page.url}}"
+    runs = [
+        (["init", "--input", str(root / "planted.jsonl")], 0),
+        (["ingest", "--explain"], 0),
+        (["ingest", "--set", f"ingest.sources=[{source}]"], 1),
+        (["ingest", "--set", "ingest.sources=[{path: planted.csv, format: csv, columns: {visitor_id: t, ts: ts}}]"], 1),
+        (["ingest", "--set", f"ingest.window={json.dumps({'from': canaries[0], 'to': None})}"], 1),
+        *((["init", "--input", str(root / name)], None) for name in ("broken.jsonl", "planted.csv")),
+        *((["forget", "--customer", canary], 1) for canary in canaries[:2]),
+        (["forget", "--hashed", "--visitor", canaries[0]], 1),
+        (["rollback", "--set", f"sessionize.gap_seconds={canaries[0]}"], 1),
+    ]
+    for arguments, expected in runs:
+        code = main([arguments[0], "--root", str(root), *arguments[1:]])
+        printed = "".join(capfd.readouterr())
+        assert expected in (None, code), f"{arguments[0]} left with {code}"
+        assert printed
+        leaked = [position for position, canary in enumerate(canaries, 1) if canary in printed]
+        assert not leaked, f"{' '.join(arguments[:2])} prints the canaries on lines {leaked} of data/truth/canaries.txt"
+    for file, text in (texts(root / "artifacts") | texts(root / "reports")).items():
+        assert not [canary for canary in canaries if canary in text], file
 
 
 def test_no_id_of_the_raw_data_reaches_an_artifact(tiny_run: Workspace) -> None:

@@ -1,54 +1,21 @@
 """Sessions, links and splits on literal streams of events, and against a slow loop over any events in any order."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import BY_DATES, NOON, SOME_EVENTS, Row, block, event, sessionize, sessions_of, slow_sessions
 
 from pipelines import schemas
 from pipelines.errors import ParamsError, TableError
-from pipelines.params import Sessionize
 from pipelines.paths import Workspace
 from pipelines.sessionize.stage import run
-from pipelines.tables import read_table, write_table
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-BY_DATES = {"valid_from": "2026-03-10", "test_from": "2026-03-20", "valid_share": None, "test_share": None}
-Row = dict[str, Any]
-
-
-def block(embargo_days: float = 0.5, split: Mapping[str, Any] = BY_DATES, **values: Any) -> Sessionize:
-    defaults = {"gap_seconds": 1800, "max_duration_seconds": 43200, "stitching": "asof", "engine": "duckdb"}
-    return Sessionize.model_validate({**defaults, "split": {**split, "embargo_days": embargo_days}, **values})
-
-
-def event(event_id: str, seconds: float, visitor: str = "v", **values: Any) -> Row:
-    ts = values.pop("ts", NOON + timedelta(seconds=seconds))
-    values = {"channel": "web", "event_type": "page_view", "page": "/home"} | values
-    return {"event_id": event_id, "visitor_id": visitor, "ts": ts, **values}
-
-
-def sessionize(root: Path, params: Sessionize, *files: Sequence[Row]) -> Workspace:
-    """Runs the stage in ``root`` on events that lie in the given files."""
-    workspace = Workspace(root)
-    for number, events in enumerate(files):
-        folder = workspace.events / f"day=2026-03-{number + 1:02}"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_table(pa.Table.from_pylist(events, schemas.EVENTS), folder / "events.parquet", schemas.EVENTS)
-    run(workspace, params, seed=7)
-    return workspace
-
-
-def sessions_of(root: Path, params: Sessionize, *files: Sequence[Row]) -> list[Row]:
-    rows: list[Row] = read_table(sessionize(root, params, *files).sessions, schemas.SESSIONS).to_pylist()
-    return rows
+from pipelines.tables import read_table
 
 
 def sizes(sessions: Sequence[Row]) -> list[int]:
@@ -163,7 +130,7 @@ def test_the_catalogue_holds_the_commonest_title_and_text(tmp_path: Path) -> Non
     ],
 )
 def test_the_split_by_dates(tmp_path: Path, start: str, hours: int, part: str) -> None:
-    first = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    first = datetime.fromisoformat(start).replace(tzinfo=NOON.tzinfo)
     events = [event(str(n), 0, ts=first + timedelta(hours=n)) for n in range(hours + 1)]
     assert [row["split"] for row in sessions_of(tmp_path, block(gap_seconds=3600), events)] == [part]
 
@@ -212,18 +179,6 @@ def test_missing_events_are_refused(tmp_path: Path) -> None:
         run(Workspace(tmp_path), block(), seed=7)
 
 
-SOME_EVENTS = st.lists(
-    st.tuples(
-        st.integers(0, 30),
-        st.sampled_from("vw"),
-        st.sampled_from(["web", "app"]),
-        st.sampled_from([None, "ann", "bob"]),
-    ),
-    min_size=1,
-    max_size=40,
-)
-
-
 @settings(max_examples=25, deadline=None)
 @given(steps=SOME_EVENTS, shuffled=st.randoms(use_true_random=False), n_files=st.integers(1, 3))
 def test_any_order_and_partition_gives_the_sessions_of_a_slow_loop(
@@ -248,25 +203,3 @@ def test_any_order_and_partition_gives_the_sessions_of_a_slow_loop(
         ] + [None]
     in_order = sessionize(tmp_path_factory.mktemp("order"), params, events)
     assert in_order.sessions.read_bytes() == Workspace(root).sessions.read_bytes()
-
-
-def slow_sessions(events: Sequence[Row], params: Sessionize) -> dict[tuple[Any, ...], tuple[int, str | None]]:
-    """Number of events and customer of every session, by visitor, channel and start."""
-    ordered = sorted(events, key=lambda row: (row["visitor_id"], row["channel"], row["ts"], row["event_id"]))
-    found: dict[tuple[Any, ...], tuple[int, str | None]] = {}
-    for (visitor, channel), stream in groupby(ordered, key=lambda row: (row["visitor_id"], row["channel"])):
-        start = last = None
-        for row in stream:
-            ts = row["ts"]
-            silent = last is None or (ts - last).total_seconds() > params.gap_seconds
-            if start is None or silent or (ts - start).total_seconds() > params.max_duration_seconds:
-                start = ts
-            last = ts
-            n_events = found.get((visitor, channel, start), (0, None))[0] + 1
-            logins = [
-                (other["ts"], other["event_id"], other["customer_id"])
-                for other in events
-                if other["visitor_id"] == visitor and other["customer_id"] and other["ts"] <= ts
-            ]
-            found[visitor, channel, start] = (n_events, max(logins)[2] if logins else None)
-    return found

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.ingest.files import SourceFile
-from pipelines.ingest.formats import combined_log, csv, jsonl, native, parquet, sequences
+from pipelines.ingest.formats import (
+    adobe_data_feed,
+    combined_log,
+    csv,
+    ga4,
+    jsonl,
+    native,
+    parquet,
+    segment,
+    segment_pages,
+    sequences,
+    snowplow,
+    snowplow_tsv,
+)
 from pipelines.ingest.formats.rows import RawRows
 from pipelines.params import Source
 
@@ -31,4 +44,10 @@ FORMATS: Final[Mapping[str, Format]] = {
     "parquet": Format(parquet.read),
     "sequences": Format(sequences.read, has_clock=False),
     "combined_log": Format(combined_log.read, timestamp_format=combined_log.TIMESTAMP_FORMAT),
+    "ga4": Format(ga4.read),
+    "snowplow": Format(snowplow.read),
+    "snowplow_tsv": Format(snowplow_tsv.read),
+    "segment": Format(segment.read),
+    "segment_pages": Format(segment_pages.read),
+    "adobe_data_feed": Format(adobe_data_feed.read),
 }

@@ -20,6 +20,7 @@ KEYS_ONLY: Final = (
     r"""regexp_replace(regexp_replace(regexp_replace(left(text, 2000), '"([A-Za-z_][A-Za-z0-9_.$-]*)"\s*:', '<\1>:', """
     r"""'g'), '"[^"]*("|$)', '"…"', 'g'), '<([^<>]*)>:', '"\1":', 'g')"""
 )
+IS_OBJECT: Final = r"(starts_with(document, '{') OR regexp_matches(document, '^\s*[{]'))"  # needs no second parser run
 SCALARS: Final = ("event_id", "visitor_id", "customer_id", "ts", "received_ts", "channel", "event_type", "user_agent")
 LOOKED_AT_ROWS: Final = 100
 LOOKED_AT_CHARACTERS: Final = 1 << 16
@@ -48,7 +49,7 @@ def read(file: SourceFile, source: Source) -> Iterator[RawRows]:
             excerpt=excerpt,
             problems={
                 "invalid_json": "document IS NULL",
-                "not_an_object": "json_type(document) <> 'OBJECT'",
+                "not_an_object": f"NOT {IS_OBJECT}",
                 **{f"bad_{name}": condition for name, condition in nested.items()},
             },
             missing=None,
@@ -128,8 +129,11 @@ def _field(name: str, position: int, column: str) -> str:
     if name != "properties":
         return f"found[{position}]"
     nested = f"json_extract(document, {literal(json_path(column))})"
-    # Trackers also send objects as a string that holds JSON: the object is what was meant.
-    return f"""CASE WHEN found[{position}] IS NULL THEN NULL WHEN left(found[{position}], 1) = left({nested}, 1)
+    # Trackers also send objects as a string that holds JSON: the object is what was meant. What begins like an object
+    # or an array is one either way; only other values are looked up again.
+    return f"""CASE WHEN found[{position}] IS NULL THEN NULL
+        WHEN left(found[{position}], 1) IN ('{{', '[') AND json_valid(found[{position}]) THEN found[{position}]
+        WHEN left(found[{position}], 1) = left({nested}, 1)
         OR NOT json_valid(found[{position}]) THEN {nested}::VARCHAR ELSE found[{position}] END"""
 
 

@@ -1,0 +1,1 @@
+"""forget: a person out of every table, cache and export of a workspace."""
