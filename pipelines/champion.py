@@ -1,7 +1,8 @@
 """The champion: the promoted encoder and student with all that scoring needs, as a folder and a pointer to it.
 
 champions/<version>/ is written once and, but for `forget`, never changed: encoder/, student/, taxonomy.yaml,
-params.yaml, pages.parquet (what the encoder knew of each page), reference.parquet (what drift is measured against), manifest.json.
+params.yaml, pages.parquet (what the encoder knew of each page), reference.parquet (what drift is measured
+against), manifest.json.
 champion.json names the version that holds; it is replaced atomically and last.
 """
 
