@@ -5,12 +5,14 @@ Axis legend: N sessions, E events of all sessions, B sessions of a batch, T even
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 FIELDS: Final = ("page", "text", "event_type", "elapsed", "hour", "weekday", "channel")
 PAGE, TEXT, EVENT_TYPE, ELAPSED, HOUR, WEEKDAY, CHANNEL = range(len(FIELDS))
@@ -58,8 +60,8 @@ class Vocabulary:
 class PaddedBatch(NamedTuple):
     """Sessions side by side, padded on the right with zeros."""
 
-    tokens: torch.Tensor  # (B, T, F) int64
-    lengths: torch.Tensor  # (B,) int64, each >= 1
+    tokens: "torch.Tensor"  # (B, T, F) int64
+    lengths: "torch.Tensor"  # (B,) int64, each >= 1
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,19 @@ class SessionArrays:
 
     def batch(self, rows: np.ndarray) -> PaddedBatch:
         """Returns the sessions ``rows`` (B,), padded to the longest of them."""
+        import torch  # here: who only scores sessions has no use for it
+
+        tokens, lengths = self.padded(rows)
+        return PaddedBatch(torch.from_numpy(tokens), torch.from_numpy(lengths))
+
+    def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns tokens, int64 (B, T, F), and lengths, int64 (B,), of the sessions ``rows`` (B,)."""
         lengths = self.lengths[rows]
         steps = np.arange(lengths.max())
         inside = steps < lengths[:, None]  # (B, T)
         positions = np.where(inside, self.offsets[rows][:, None] + steps, 0)
         tokens = np.where(inside[:, :, None], self.tokens[positions], PADDING)
-        return PaddedBatch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(lengths))
+        return tokens.astype(np.int64), lengths
 
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
         """Yields the rows of batches of similar length, shortest first: little padding."""

@@ -13,40 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.encoder import arrays
 from pipelines.encoder.arrays import SessionArrays, Vocabulary
+from pipelines.encoder.export import onnx_bytes
 from pipelines.encoder.model import SessionEncoder, Shape, at_last
-from pipelines.encoder.text import page_texts, text_vectors
+from pipelines.encoder.text import page_texts
+from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
 
 EMBED_BATCH_SIZE: Final = 512
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """Frozen text vectors of pages, (P, text_dim), and the texts that they stand for."""
-
-    texts: tuple[str, ...]
-    vectors: np.ndarray
-
-    @classmethod
-    def of(cls, texts: list[str], model_name: str) -> "TextTable":
-        """Returns the vectors of ``texts``, each once."""
-        unique = sorted(set(texts))
-        return cls(tuple(unique), text_vectors(unique, model_name))
-
-    def extended(self, texts: list[str], model_name: str) -> "TextTable":
-        """Returns the table with the ``texts`` that it lacks added; known texts keep their very vectors."""
-        known = set(self.texts)
-        new = [text for text in texts if text not in known]
-        if not new:
-            return self
-        added = TextTable.of(new, model_name)
-        return TextTable(self.texts + added.texts, np.concatenate([self.vectors, added.vectors]))
-
-    def rows(self, texts: list[str]) -> torch.Tensor:
-        """Returns the vectors of ``texts`` behind a row of zeros, float32 (P + 1, text_dim)."""
-        places = {text: place for place, text in enumerate(self.texts)}
-        vectors = self.vectors[[places[text] for text in texts]]
-        return torch.from_numpy(np.concatenate([np.zeros_like(self.vectors[:1]), vectors]))
 
 
 @dataclass(frozen=True)
@@ -74,7 +47,8 @@ class Encoder:
         """
         inputs = arrays.session_arrays(sessions, self.vocabulary, arrays.page_keys(pages), self.max_events)
         texts = page_texts(pages)
-        return self.embed_arrays(inputs, self.text_table.extended(texts, self.text_model).rows(texts))
+        rows = self.text_table.extended(texts, self.text_model).rows(texts)
+        return self.embed_arrays(inputs, torch.from_numpy(rows))
 
     @torch.inference_mode()
     def embed_arrays(self, inputs: SessionArrays, text_rows: torch.Tensor) -> np.ndarray:
@@ -100,6 +74,7 @@ class Encoder:
         }
         digest = hashlib.sha256((folder / "weights.safetensors").read_bytes() + json.dumps(meta).encode())
         version = f"encoder-{digest.hexdigest()[:12]}"
+        (folder / "encoder.onnx").write_bytes(onnx_bytes(self.model, self.shape, version))
         (folder / "meta.json").write_text(json.dumps({"version": version, **meta}, indent=1, ensure_ascii=False))
         return replace(self, version=version)
 

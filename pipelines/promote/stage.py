@@ -13,7 +13,7 @@ import yaml
 
 from pipelines import champion, schemas
 from pipelines.champion import Champion, Manifest, Record
-from pipelines.encoder import Encoder
+from pipelines.encoder.runtime import Runtime
 from pipelines.errors import ChampionError, TableError
 from pipelines.params import Params
 from pipelines.paths import Workspace, staged
@@ -53,9 +53,9 @@ def run(workspace: Workspace, params: Params) -> None:
     print(f"promote: {record.version} is the champion ({record.git_tag or 'no git here, so no tag'})")
 
 
-def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Encoder, Student]:
+def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, Student]:
     """Copies the artifacts into ``bundle``; returns the encoder and the student, which load and belong together."""
-    encoder, student = Encoder.load(workspace.encoder), Student.load(workspace.student)
+    encoder, student = Runtime.load(workspace.encoder), Student.load(workspace.student)
     reference = reference_table(workspace, encoder.version, student, params)
     shutil.copytree(workspace.encoder, bundle / champion.ENCODER)
     shutil.copytree(workspace.student, bundle / champion.STUDENT)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipelines import champion, schemas
 from pipelines.champion import Champion
-from pipelines.encoder import Encoder
+from pipelines.encoder.runtime import Runtime
 from pipelines.ingest.stage import run as ingest
 from pipelines.params import Params, Window
 from pipelines.paths import Workspace
@@ -92,7 +92,7 @@ def score(held: Champion, workspace: Workspace, given: Path | None, asked: Windo
 
 def _named(held: Champion, sessions: pa.Table, pages: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The embeddings and intents of ``sessions``, by the champion's knowledge of every page that it knows."""
-    encoder, student = Encoder.load(held.encoder_folder), Student.load(held.student_folder)
+    encoder, student = Runtime.load(held.encoder_folder), Student.load(held.student_folder)
     embeddings = encoder.embed(sessions, window.catalogue(read_table(held.pages, schemas.PAGES), pages))
     probabilities = student.probabilities(embeddings)
     intents, abstained = student.decide(probabilities)

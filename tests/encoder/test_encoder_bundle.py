@@ -9,9 +9,9 @@ from session_tables import make_pages, make_sessions
 
 from pipelines.encoder import Encoder
 from pipelines.encoder.arrays import Vocabulary
-from pipelines.encoder.bundle import TextTable
 from pipelines.encoder.model import SessionEncoder, Shape
 from pipelines.encoder.text import BUNDLED_MODEL, page_texts, text_vectors
+from pipelines.encoder.text_table import TextTable
 from pipelines.errors import ParamsError, TableError
 
 PAGES = ["/mortgage/rates", "/mortgage/calculator", "/cards/travel"]

@@ -1,0 +1,90 @@
+"""The trained encoder as scoring loads it: the ONNX graph of its folder, with no torch in the process.
+
+Axis legend: N sessions, D embedding.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+from safetensors import safe_open
+
+from pipelines.encoder import arrays
+from pipelines.encoder.arrays import Vocabulary
+from pipelines.encoder.inference import opened
+from pipelines.encoder.text import page_texts
+from pipelines.encoder.text_table import TextTable
+from pipelines.errors import TableError
+
+BATCH_SIZE: Final = 256  # sessions of similar length that are embedded at once
+CHUNK_SIZE: Final = 50_000  # sessions that are tokens at once: bounds the memory
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A frozen session encoder with all it needs to read sessions it has never seen."""
+
+    graph: onnxruntime.InferenceSession
+    vocabulary: Vocabulary
+    text_table: TextTable
+    text_model: str
+    max_events: int
+    version: str
+
+    @property
+    def embedding_dim(self) -> int:
+        return int(self.graph.get_outputs()[0].shape[1])
+
+    def embed(self, sessions: pa.Table, pages: pa.Table) -> np.ndarray:
+        """Returns the embedding of each of N ``sessions``, float32 (N, D), in their order.
+
+        Args:
+            sessions: schemas.SESSIONS.
+            pages: the catalogue (schemas.PAGES) of the pages in them; pages new to the encoder are read by their text.
+        """
+        chunks = (sessions.slice(start, CHUNK_SIZE) for start in range(0, len(sessions), CHUNK_SIZE))
+        none = np.empty((0, self.embedding_dim), dtype=np.float32)
+        return np.concatenate([none, *self.stream(chunks, pages)])
+
+    def stream(self, chunks: Iterable[pa.Table], pages: pa.Table) -> Iterator[np.ndarray]:
+        """Yields the embeddings of one chunk of sessions after another, so that no more than one need be in memory."""
+        texts = page_texts(pages)
+        knowing = replace(self, text_table=self.text_table.extended(texts, self.text_model))
+        text_rows, catalogue = knowing.text_table.rows(texts), arrays.page_keys(pages)
+        for chunk in chunks:
+            yield knowing._embedded(chunk, catalogue, text_rows)
+
+    def _embedded(self, sessions: pa.Table, catalogue: list[str], text_rows: np.ndarray) -> np.ndarray:
+        inputs = arrays.session_arrays(sessions, self.vocabulary, catalogue, self.max_events)
+        embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
+        for rows in inputs.batches(BATCH_SIZE):
+            if len(rows):
+                tokens, lengths = inputs.padded(rows)
+                given = {"tokens": tokens, "lengths": lengths, "text_table": text_rows}
+                embeddings[rows] = self.graph.run(None, given)[0]
+        return embeddings
+
+    @classmethod
+    def load(cls, folder: Path) -> "Runtime":
+        """Returns the encoder that was saved in ``folder``.
+
+        Raises:
+            TableError: the folder does not hold an encoder, or files of two of them.
+        """
+        try:
+            meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
+            graph = opened((folder / "encoder.onnx").read_bytes())
+            with safe_open(folder / "weights.safetensors", framework="numpy") as weights:
+                vectors = weights.get_tensor("text_table")
+        except FileNotFoundError:
+            raise TableError(f"{folder} holds no encoder: run `python -m pipelines pretrain` first") from None
+        if graph.get_modelmeta().custom_metadata_map.get("encoder_version") != meta["version"]:
+            raise TableError(f"{folder} mixes files of two encoders: run `python -m pipelines pretrain` again")
+        vocabulary = Vocabulary(**{name: tuple(values) for name, values in meta["vocabulary"].items()})
+        texts = TextTable(tuple(meta["texts"]), vectors)
+        return cls(graph, vocabulary, texts, meta["text_model"], meta["max_events"], meta["version"])
