@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-worlds lock
+.PHONY: help demo test test-spark check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-worlds lock
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -38,6 +38,11 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 
 test: .venv/requirements.txt  ## all tests
 	python -m pytest
+
+test-spark:  ## the rules of sessions on Spark, in an environment of its own: the rows of DuckDB? (Java 17 or later)
+	@"$(PYTHON)" -m venv .work/spark
+	@.work/spark/bin/python -m pip install -q --progress-bar off --requirement requirements-spark.txt
+	@.work/spark/bin/python -m benchmarks.engines
 
 check: .venv/requirements.txt  ## lint, format and types
 	python -m ruff check .

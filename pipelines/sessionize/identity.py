@@ -12,4 +12,4 @@ def link(warehouse: duckdb.DuckDBPyConnection) -> None:
     shared device has several owners, one after the other. A customer's sessions on several devices are linked by the
     customer and stay sessions of their own.
     """
-    warehouse.execute(rules.IDENTITY)
+    warehouse.execute(f"CREATE TABLE identity AS {rules.sql(rules.identity)}")

@@ -1,8 +1,8 @@
 """To whom and to which part of the split a session belongs, and what looking into the future would have changed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 import duckdb
 import numpy as np
@@ -10,8 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sessionize import rules
-from pipelines.sessionize.sessions import EPOCH_US
 from pipelines.sessionize.splits import Boundaries
+
+_LINKS: Final = """
+CREATE OR REPLACE TEMP VIEW links AS
+SELECT visitor_id, customer_id, epoch_us(valid_from) AS from_us, epoch_us(valid_to) AS to_us FROM identity
+"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Membership:
             "end_us": sessions.column("end_ts").cast(pa.int64()),
         }
         self.house.register("sessions", pa.table(keys))
-        query = rules.MEMBERSHIP.format(customer=rules.STITCHING[self.stitching])
-        belonging = self.house.sql(query, params={"epoch_us": EPOCH_US, **asdict(self.boundaries)}).to_arrow_table()
+        self.house.execute(_LINKS)
+        belonging = self.house.sql(rules.sql(rules.membership, self.stitching, self.boundaries)).to_arrow_table()
         self.house.unregister("sessions")
         self._count(sessions, belonging)
         for name in ("customer_id", "split"):

@@ -1,7 +1,8 @@
-"""The rules, each once, as SQL: what follows what in a stream, where a session begins, its id, its customer, its part.
+"""The rules, each once, in Ibis: what follows what in a stream, where a session begins, its id, its customer, its part.
 
-Plain SQL of window functions, common tables and one recursion over integers, so that another engine can run it: of
-DuckDB's own there is ``md5_number_lower``, in the split of streams without a clock, and ``epoch_us``.
+Each function returns an expression over tables that its engine holds under stated names. ``sessionize`` writes them as
+SQL of DuckDB, `make test-spark` as SQL of Spark, and compares. Times are whole microseconds, which every engine knows
+exactly; what no engine knows in common (recursion, lists in order) the rules do without.
 
 A **stream** is what one visitor does on one channel, under one session id of the tracker where
 ``sessionize.session_property`` names one. Sessions never reach over streams. In a stream, events follow each other by
@@ -17,117 +18,207 @@ time, those of one instant by event id, so the order in which they arrived never
   of their own. The gap and the maximum duration hold inside: trackers differ in both, and an id can live for months.
 """
 
-from typing import Final
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
 
-ORDER: Final = "SELECT number FROM arrived ORDER BY stream, ts_us, event_id"
-"""``arrived`` (number, stream, ts_us, event_id) -> the numbers, in order."""
+import ibis
+from ibis import Table
 
-STEPS: Final = """
-CREATE OR REPLACE TEMP TABLE steps AS
-WITH silences AS (
-    SELECT
-        stream, place, ts_us,
-        ts_us - lag(ts_us) OVER (PARTITION BY stream ORDER BY place) AS silence_us,
-        first_value(ts_us) OVER (PARTITION BY stream ORDER BY place) = $epoch_us AS clockless
-    FROM ordered
-)
-SELECT
-    stream, place, ts_us, clockless,
-    max(CASE WHEN silence_us IS NULL OR (silence_us > $gap_us AND NOT clockless) THEN ts_us END)
-        OVER (PARTITION BY stream ORDER BY place ROWS UNBOUNDED PRECEDING) AS start_us
-FROM silences
-"""
-"""``ordered`` (stream, place, ts_us) -> ``steps``: where the session of an event starts, by silences alone."""
+from pipelines.schemas import SEQUENCE_EPOCH
+from pipelines.sessionize.splits import Boundaries
 
-OVERLONG: Final = """
-CREATE OR REPLACE TEMP TABLE overlong AS
-SELECT steps.stream, steps.place, steps.ts_us, steps.start_us
-FROM steps JOIN (
-    SELECT stream, start_us FROM steps WHERE NOT clockless
-    GROUP BY stream, start_us HAVING max(ts_us) - min(ts_us) > $max_us
-) AS too_long ON steps.stream = too_long.stream AND steps.start_us = too_long.start_us
-"""
+EPOCH_US: Final = int(SEQUENCE_EPOCH.timestamp()) * 1_000_000
 
-CUTS: Final = """
-CREATE OR REPLACE TEMP TABLE cuts AS
-WITH RECURSIVE parts AS (
-    SELECT DISTINCT stream, start_us, start_us AS cut_us FROM overlong
-    UNION ALL
-    SELECT parts.stream, parts.start_us, min(overlong.ts_us)
-    FROM parts JOIN overlong ON parts.stream = overlong.stream AND parts.start_us = overlong.start_us
-    WHERE overlong.ts_us > parts.cut_us + $max_us
-    GROUP BY parts.stream, parts.start_us
-)
-SELECT stream, start_us, cut_us FROM parts
-"""
+Rule = Callable[..., Table]
+Make = Callable[..., int]
+"""(name, rule, values of the rule): keeps what the rule gives as a table, in an older one's place; returns its rows."""
 
-STARTS: Final = "SELECT place, start_us FROM steps"
+_NAMING: Final = ("visitor_id", "channel", "event_id")
+_BELONGING: Final = ("stream", "start_us")  # to one session, as silences alone tell them
 
-LATER_STARTS: Final = """
-SELECT overlong.place, max(cuts.cut_us) OVER (
-    PARTITION BY overlong.stream, overlong.start_us ORDER BY overlong.place ROWS UNBOUNDED PRECEDING
-) AS start_us
-FROM overlong LEFT JOIN cuts
-ON overlong.stream = cuts.stream AND overlong.start_us = cuts.start_us AND overlong.ts_us = cuts.cut_us
-"""
-"""Where the session of an event starts that lies in an overlong one."""
 
-SESSION_ID: Final = """
-SELECT number, left(sha256(concat_ws(chr(31), visitor_id, channel, event_id)), 32) AS session_id
-FROM begun ORDER BY start_us, session_id
-"""
-"""``begun`` (number, start_us, visitor_id, channel, id of the first event) -> ids, in the order of the table."""
+@cache
+def sql(rule: Rule, *values: Any, dialect: str = "duckdb") -> str:
+    """Returns ``rule`` of these values as a query."""
+    return str(ibis.to_sql(rule(*values), dialect=dialect, pretty=False))
 
-IDENTITY: Final = """
-CREATE TABLE identity AS
-WITH logins AS (
-    SELECT
-        visitor_id, customer_id, event_id, ts,
-        lag(customer_id) OVER (PARTITION BY visitor_id ORDER BY ts, event_id) IS DISTINCT FROM customer_id AS starts_run
-    FROM events
-    WHERE customer_id IS NOT NULL
-)
-SELECT
-    visitor_id, customer_id, ts AS valid_from,
-    lead(ts) OVER (PARTITION BY visitor_id ORDER BY ts, event_id) AS valid_to,
-    event_id AS evidence_event_id
-FROM logins
-WHERE starts_run
-ORDER BY visitor_id, valid_from, evidence_event_id
-"""
 
-STITCHING: Final = {"asof": "as_of.customer_id", "latest": "latest.customer_id", "none": "CAST(NULL AS VARCHAR)"}
-"""By `sessionize.stitching`: what names the customer of a session.
+def in_order() -> Table:
+    """``arrived`` -> the numbers of its events, in order."""
+    arrived = ibis.table({"number": "int64", "stream": "int64", "ts_us": "int64", "event_id": "string"}, "arrived")
+    return arrived.order_by("stream", "ts_us", "event_id").select("number")
 
-`asof` knows what was known when the session ended, so a later login changes no earlier session. `latest` rewrites the
-past: for analytics only, never for training.
-"""
 
-PART: Final = """
-CASE
-    WHEN sessions.start_us = $epoch_us THEN CASE
-        WHEN md5_number_lower(sessions.visitor_id) % 1000000 < $test_share * 1000000 THEN 'test'
-        WHEN md5_number_lower(sessions.visitor_id) % 1000000 < ($test_share + $valid_share) * 1000000 THEN 'valid'
-        ELSE 'train' END
-    WHEN sessions.start_us >= $test_us THEN 'test'
-    WHEN sessions.end_us >= $test_us - $embargo_us THEN 'embargo'
-    WHEN sessions.start_us >= $valid_us THEN 'valid'
-    WHEN sessions.end_us >= $valid_us - $embargo_us THEN 'embargo'
-    ELSE 'train'
-END
-"""
-"""The part a session belongs to; what begins before a boundary and reaches into its embargo belongs to none."""
+def steps(gap_us: int) -> Table:
+    """``ordered`` -> where the session of each event starts by silences alone."""
+    ordered = ibis.table({"stream": "int64", "place": "int64", "ts_us": "int64"}, "ordered")
+    in_stream = ibis.window(group_by="stream", order_by="place")
+    silences = ordered.mutate(
+        silence_us=ordered.ts_us - ordered.ts_us.lag().over(in_stream),
+        clockless=ordered.ts_us.min().over(group_by="stream") == EPOCH_US,
+    )
+    is_start = silences.silence_us.isnull() | ((silences.silence_us > gap_us) & ~silences.clockless)
+    until_here = ibis.cumulative_window(group_by="stream", order_by="place")
+    start_us = ibis.cases((is_start, silences.ts_us)).max().over(until_here)
+    return silences.select("stream", "place", "ts_us", "clockless", start_us=start_us)
 
-MEMBERSHIP: Final = f"""
-SELECT
-    {{customer}} AS customer_id,
-    {PART} AS split,
-    as_of.customer_id IS DISTINCT FROM latest.customer_id AS latest_differs
-FROM sessions
-LEFT JOIN identity AS as_of ON sessions.visitor_id = as_of.visitor_id
-    AND epoch_us(as_of.valid_from) <= sessions.end_us
-    AND (as_of.valid_to IS NULL OR sessions.end_us < epoch_us(as_of.valid_to))
-LEFT JOIN identity AS latest ON sessions.visitor_id = latest.visitor_id AND latest.valid_to IS NULL
-ORDER BY sessions.number
-"""
-"""``sessions`` (number, visitor_id, start_us, end_us) -> customer and part of each: at most one link of either kind."""
+
+def cut(make: Make, gap_us: int, max_us: int) -> None:
+    """``ordered`` -> ``steps``, ``overlong``, ``cuts``: all that ``starts`` reads.
+
+    What is cut last depends on what was cut before, hundreds of times in a robot's year. So each event of an overlong
+    session first learns where one that started there would be cut: a hop. With every hop as long as all before
+    together, the cuts that are known double at each step.
+    """
+    make("steps", steps, gap_us)
+    make("overlong", overlong, max_us)
+    make("cuts", first_cuts)
+    n_hops = make("hops", hops, max_us)
+    while n_hops:
+        make("cuts", more_cuts)
+        n_hops = make("hops", longer_hops)
+
+
+def overlong(max_us: int) -> Table:
+    """``steps`` -> the events of those sessions that last too long."""
+    found = _steps()
+    timed = found.filter(~found.clockless).group_by(_BELONGING)
+    lasting = timed.aggregate(lasts_us=found.ts_us.max() - found.ts_us.min())
+    return found.semi_join(lasting.filter(lasting.lasts_us > max_us), _BELONGING).drop("clockless")
+
+
+def first_cuts() -> Table:
+    """``overlong`` -> ``cuts``, each a session's first: where it starts."""
+    events = _overlong()
+    return events.select("stream", "start_us", cut_us="start_us").distinct()
+
+
+def hops(max_us: int) -> Table:
+    """``overlong`` -> from when to when it is to the cut of a session that starts there, where there is one."""
+    moments = _overlong().select("stream", "start_us", from_us="ts_us").distinct()
+    too_late = ibis.range_window(group_by=_BELONGING, order_by=moments.from_us, following=(max_us + 1, None))
+    found = moments.mutate(to_us=moments.from_us.min().over(too_late))
+    return found.filter(found.to_us.notnull())
+
+
+def more_cuts() -> Table:
+    """``cuts`` -> those, and what lies a hop behind."""
+    known, hop = _cuts(), _hops()
+    found = known.inner_join(hop, [*_BELONGING, known.cut_us == hop.from_us])
+    return known.union(found.select("stream", "start_us", cut_us="to_us"))
+
+
+def longer_hops() -> Table:
+    """``hops`` -> two at once, where there are two."""
+    one = _hops()
+    other = one.select("stream", "start_us", between_us="from_us", end_us="to_us")
+    found = one.inner_join(other, [*_BELONGING, one.to_us == other.between_us])
+    return found.select("stream", "start_us", "from_us", to_us="end_us")
+
+
+def starts() -> Table:
+    """``steps``, ``overlong``, ``cuts`` -> ``place`` and ``start_us`` of every event."""
+    found, late, known = _steps(), _overlong(), _cuts()
+    short = found.anti_join(known, _BELONGING).select("place", "start_us")
+    marked = late.left_join(known, [*_BELONGING, late.ts_us == known.cut_us]).select(
+        late.stream, late.place, late.start_us, known.cut_us
+    )
+    until_here = ibis.cumulative_window(group_by=_BELONGING, order_by="place")
+    return short.union(marked.select("place", start_us=marked.cut_us.max().over(until_here)))
+
+
+def session_ids() -> Table:
+    """``begun`` -> the ids of sessions by visitor, channel and first event, in the order of the table."""
+    columns = {
+        "number": "int64",
+        "start_us": "int64",
+        "visitor_id": "string",
+        "channel": "string",
+        "event_id": "string",
+    }
+    begun = ibis.table(columns, "begun")
+    named = begun.visitor_id + chr(31) + begun.channel + chr(31) + begun.event_id
+    found = begun.select("number", "start_us", session_id=named.hexdigest("sha256").left(32))
+    return found.order_by("start_us", "session_id").drop("start_us")
+
+
+def identity() -> Table:
+    """``events`` -> schemas.IDENTITY: a link holds until another customer's login on the same visitor."""
+    time = "timestamp('UTC', 6)"
+    events = ibis.table({"visitor_id": "string", "customer_id": "string", "event_id": "string", "ts": time}, "events")
+    of_visitor = ibis.window(group_by="visitor_id", order_by=["ts", "event_id"])
+    logins = events.filter(events.customer_id.notnull())
+    before = logins.customer_id.lag().over(of_visitor)
+    runs = logins.mutate(starts_run=~logins.customer_id.identical_to(before))
+    runs = runs.filter(runs.starts_run)
+    links = runs.select(
+        "visitor_id",
+        "customer_id",
+        valid_from="ts",
+        valid_to=runs.ts.lead().over(of_visitor),
+        evidence_event_id="event_id",
+    )
+    return links.order_by("visitor_id", "valid_from", "evidence_event_id")
+
+
+def membership(stitching: str, boundaries: Boundaries) -> Table:
+    """``sessions`` (``start_us``, ``end_us``) and ``links`` -> customer and part of the split of each session.
+
+    By `sessionize.stitching`: `asof` knows what was known when the session ended, so a later login changes no earlier
+    session. `latest` rewrites the past: for analytics only, never for training. There is at most one link of each kind.
+    """
+    columns = {"number": "int64", "visitor_id": "string", "start_us": "int64", "end_us": "int64"}
+    sessions = ibis.table(columns, "sessions")
+    links = ibis.table({"visitor_id": "string", "customer_id": "string", "from_us": "int64", "to_us": "int64"}, "links")
+    then = links.select(then_visitor="visitor_id", asof="customer_id", from_us="from_us", to_us="to_us")
+    last = links.filter(links.to_us.isnull()).select(last_visitor="visitor_id", latest="customer_id")
+    held = (then.from_us <= sessions.end_us) & (then.to_us.isnull() | (sessions.end_us < then.to_us))
+    linked = sessions.left_join(then, [sessions.visitor_id == then.then_visitor, held])
+    linked = linked.left_join(last, linked.visitor_id == last.last_visitor)
+    customers = {"asof": linked.asof, "latest": linked.latest, "none": ibis.null("string")}
+    return linked.order_by("number").select(
+        customer_id=customers[stitching],
+        split=_part(linked, boundaries),
+        latest_differs=~linked.asof.identical_to(linked.latest),
+    )
+
+
+def _part(sessions: Table, at: Boundaries) -> ibis.Value:
+    """What begins before a boundary and reaches into its embargo belongs to no part.
+
+    Visitors without a clock go by the first 32 bits of a hash, as digits, which compare as the numbers do.
+    """
+    hashed = sessions.visitor_id.hexdigest("sha256").left(8)
+    clockless = sessions.start_us == EPOCH_US
+    return ibis.cases(
+        (clockless & (hashed < _digits(at.test_share)), "test"),
+        (clockless & (hashed < _digits(at.test_share + at.valid_share)), "valid"),
+        (clockless, "train"),
+        (sessions.start_us >= at.test_us, "test"),
+        (sessions.end_us >= at.test_us - at.embargo_us, "embargo"),
+        (sessions.start_us >= at.valid_us, "valid"),
+        (sessions.end_us >= at.valid_us - at.embargo_us, "embargo"),
+        else_="train",
+    )
+
+
+def _digits(share: float) -> str:
+    return f"{min(round(share * 2**32), 2**32 - 1):08x}"
+
+
+def _steps() -> Table:
+    columns = {"stream": "int64", "place": "int64", "ts_us": "int64", "clockless": "boolean", "start_us": "int64"}
+    return ibis.table(columns, "steps")
+
+
+def _overlong() -> Table:
+    return ibis.table({"stream": "int64", "place": "int64", "ts_us": "int64", "start_us": "int64"}, "overlong")
+
+
+def _cuts() -> Table:
+    return ibis.table({"stream": "int64", "start_us": "int64", "cut_us": "int64"}, "cuts")
+
+
+def _hops() -> Table:
+    return ibis.table({"stream": "int64", "start_us": "int64", "from_us": "int64", "to_us": "int64"}, "hops")

@@ -1,17 +1,18 @@
 """Sessions of one bucket of events: cut by the rules, named, in the order of the table, with their events in order."""
 
 from collections.abc import Iterator
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from pipelines.params import Sessionize
-from pipelines.schemas import SEQUENCE_EPOCH, SESSION_EVENT, SESSIONS, TIMESTAMP
+from pipelines.schemas import SESSION_EVENT, SESSIONS, TIMESTAMP
 from pipelines.sessionize import rules
+from pipelines.sessionize.rules import Rule
 
-EPOCH_US: Final = int(SEQUENCE_EPOCH.timestamp()) * 1_000_000
 CUT: Final = pa.schema([field for field in SESSIONS if field.name not in ("customer_id", "split")])
 """What a bucket knows of a session; customer and part come when the buckets are merged."""
 
@@ -53,7 +54,9 @@ def _ordered(house: duckdb.DuckDBPyConnection, events: pa.Table) -> tuple[np.nda
     arrived = pa.table(
         {"number": np.arange(len(events)), "stream": stream, "ts_us": times_us, "event_id": events.column("event_id")}
     )
-    order = _asked(house, rules.ORDER, {}, arrived=arrived)["number"]
+    house.register("arrived", arrived)
+    order = house.execute(rules.sql(rules.in_order)).fetchnumpy()["number"]
+    house.unregister("arrived")
     return order, stream[order], times_us[order]
 
 
@@ -61,15 +64,12 @@ def _starts(
     house: duckdb.DuckDBPyConnection, stream: np.ndarray, times_us: np.ndarray, params: Sessionize
 ) -> np.ndarray:
     """When the session of each event starts, (E,)."""
-    max_us = {"max_us": round(params.max_duration_seconds * 1e6)}
-    ordered = pa.table({"stream": stream, "place": np.arange(len(stream)), "ts_us": times_us})
-    _asked(house, rules.STEPS, {"epoch_us": EPOCH_US, "gap_us": round(params.gap_seconds * 1e6)}, ordered=ordered)
+    house.register("ordered", pa.table({"stream": stream, "place": np.arange(len(stream)), "ts_us": times_us}))
+    rules.cut(partial(_make, house), round(params.gap_seconds * 1e6), round(params.max_duration_seconds * 1e6))
+    found = house.execute(rules.sql(rules.starts)).fetchnumpy()
+    house.unregister("ordered")
     starts_us = np.zeros(len(stream), np.int64)
-    house.execute(rules.OVERLONG, max_us)
-    house.execute(rules.CUTS, max_us)
-    for query in (rules.STARTS, rules.LATER_STARTS):
-        found = house.execute(query).fetchnumpy()
-        starts_us[found["place"]] = found["start_us"]
+    starts_us[found["place"]] = found["start_us"]
     return starts_us
 
 
@@ -86,21 +86,15 @@ def _named(
     """The ids of the sessions that begin with ``rows``, in the table's order, and their numbers in that order."""
     begun = {name: _plain(events.column(name).take(pa.array(rows))) for name in ("visitor_id", "channel", "event_id")}
     house.register("begun", pa.table({"number": np.arange(len(rows)), "start_us": starts_us, **begun}))
-    named = house.sql(rules.SESSION_ID).to_arrow_table()
+    named = house.sql(rules.sql(rules.session_ids)).to_arrow_table()
     house.unregister("begun")
     return named.column("session_id"), named.column("number").to_numpy()
 
 
-def _asked(
-    house: duckdb.DuckDBPyConnection, query: str, values: dict[str, int], **tables: pa.Table
-) -> dict[str, np.ndarray]:
-    """The columns that ``query`` gives, which may read ``tables`` by their names."""
-    for name, table in tables.items():
-        house.register(name, table)
-    found = dict(house.execute(query, values).fetchnumpy())
-    for name in tables:
-        house.unregister(name)
-    return found
+def _make(house: duckdb.DuckDBPyConnection, name: str, rule: Rule, *values: Any) -> int:
+    """rules.Make of DuckDB."""
+    query = f"CREATE OR REPLACE TEMP TABLE {name} AS {rules.sql(rule, *values)}"
+    return int(house.execute(query).fetchall()[0][0])
 
 
 def _lists(events: pa.Table, offsets: np.ndarray) -> pa.Array:

@@ -18,7 +18,7 @@ CLOCKLESS_TEST_SHARE: Final = 0.2
 
 @dataclass(frozen=True)
 class Boundaries:
-    """The values that rules.PART asks for."""
+    """What decides about the part of a session."""
 
     valid_us: int
     test_us: int

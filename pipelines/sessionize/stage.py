@@ -17,7 +17,8 @@ from pipelines.sessionize import since as incremental
 from pipelines.sessionize.identity import link
 from pipelines.sessionize.membership import Membership
 from pipelines.sessionize.pages import catalogue
-from pipelines.sessionize.sessions import EPOCH_US, cut
+from pipelines.sessionize.rules import EPOCH_US
+from pipelines.sessionize.sessions import cut
 from pipelines.sessionize.splits import boundaries, check
 from pipelines.tables import check_table, write_table
 
