@@ -2,7 +2,7 @@
 
 champions/<version>/ is written once and, but for `forget`, never changed: encoder/, student/, taxonomy.yaml,
 params.yaml, pages.parquet (what the encoder knew of each page), reference.parquet (what drift is measured
-against), manifest.json.
+against), anchors.parquet and alignment.safetensors (see alignment.py), manifest.json.
 champion.json names the version that holds; it is replaced atomically and last.
 """
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import params as params_file
+from pipelines.alignment import stacked
 from pipelines.errors import ChampionError, ParamsError, TableError
 from pipelines.params import Params
 from pipelines.paths import Workspace
@@ -126,7 +127,7 @@ def observations(sessions: pa.Table, embeddings: pa.Table, intents: pa.Table, in
     """Returns the REFERENCE row of each of ``sessions``, in their order.
 
     Raises:
-        TableError: a session has no embedding or no intents.
+        TableError: a session has no embedding or no intents, or the embeddings are of several encoders.
     """
     rows = sessions.column("session_id")
     decided = _of(rows, intents, "intents")
@@ -134,7 +135,7 @@ def observations(sessions: pa.Table, embeddings: pa.Table, intents: pa.Table, in
     best = probabilities.argmax(axis=1) if len(rows) else np.empty(0, np.int64)
     columns = {
         **{name: sessions.column(name) for name in ("session_id", "channel", "start_ts", "n_events")},
-        "embedding": _of(rows, embeddings, "embeddings").column("embedding"),
+        "embedding": _of(rows, stacked([embeddings]), "embeddings").column("embedding"),
         "intent": pa.array(intent_ids, pa.string()).take(pa.array(best)),
         "confidence": pa.array(probabilities[np.arange(len(rows)), best]),
         "abstained": decided.column("abstained"),

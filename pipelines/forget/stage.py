@@ -75,12 +75,13 @@ def _write(
         staging.path(sample).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
-def _renew_bundle(reference: Removal, staging: Staging) -> None:
-    """Stages a champion's bundle with another reference: the one case in which a bundle changes."""
-    bundle = reference.target.parent
+def _renew_bundle(one: Removal, staging: Staging) -> None:
+    """Stages a champion's bundle with one of its tables anew: the one case in which a bundle changes."""
+    bundle = one.target.parent
     renewed = staging.path(bundle)
-    shutil.copytree(bundle, renewed, dirs_exist_ok=True)
-    rewrite(reference, renewed / champion.REFERENCE_FILE)
+    if not renewed.exists():  # else: another of its tables has been renewed already
+        shutil.copytree(bundle, renewed)
+    rewrite(one, renewed / one.target.name)
     manifest = champion.Manifest.model_validate_json((bundle / champion.MANIFEST).read_bytes())
     champion.write_json(
         renewed / champion.MANIFEST, manifest.model_copy(update={"files": champion.file_hashes(renewed)})

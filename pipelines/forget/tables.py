@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import schemas
+from pipelines.alignment import ANCHORS_FILE
 from pipelines.champion import REFERENCE_FILE
 from pipelines.forget.person import Person, events_of, links_of, sessions_of
 from pipelines.paths import Workspace
@@ -102,7 +103,8 @@ def _by_session(workspace: Workspace, exports: list[Path]) -> Iterator[Path]:
     yield from (workspace.embeddings, workspace.intents, workspace.labels, workspace.second_labels)
     for export in exports:
         yield from (export.with_name(f"{name}.parquet") for name in EXPORTED)
-    yield from sorted(workspace.champions.glob(f"*/{REFERENCE_FILE}"))
+    for name in (REFERENCE_FILE, ANCHORS_FILE):
+        yield from sorted(workspace.champions.glob(f"*/{name}"))
 
 
 def _exports(workspace: Workspace) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from pipelines.encoder.runtime import Runtime
 from pipelines.errors import ChampionError, TableError
 from pipelines.params import Params
 from pipelines.paths import Workspace, staged
-from pipelines.promote import tag
+from pipelines.promote import anchors, tag
 from pipelines.student import Student
 from pipelines.tables import read_table, write_table
 
@@ -33,6 +33,7 @@ def run(workspace: Workspace, params: Params) -> None:
     with staged(workspace, "promote") as staging:
         bundle = staging.folder / "bundle"
         encoder, student = _fill(bundle, workspace, params)
+        anchors.pin(bundle, workspace, present, params.seed)
         files = champion.file_hashes(bundle)
         if present and present.manifest.files == files:
             print(f"promote: {present.version} is the champion already: nothing changed")

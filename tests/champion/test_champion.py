@@ -55,7 +55,8 @@ def test_promote_makes_a_bundle_that_holds_all_of_it(workspace: Workspace) -> No
     assert hashes(held.student_folder) == hashes(workspace.student)
     assert held.params == loaded(workspace)
     assert {path.name for path in held.folder.iterdir()} == {
-        "encoder", "student", "taxonomy.yaml", "params.yaml", "pages.parquet", "reference.parquet", "manifest.json"
+        "encoder", "student", "taxonomy.yaml", "params.yaml", "pages.parquet", "reference.parquet", "manifest.json",
+        "anchors.parquet",
     }  # fmt: skip
 
 
