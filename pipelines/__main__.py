@@ -26,6 +26,7 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "rollback": "make the previous champion the champion again",
     "score": "raw events -> sessions, embeddings and intents by the champion",
     "monitor": "drift report of a scored window against the champion's reference",
+    "record": "keep what the taxonomy stage read and was answered, for `taxonomy.recording`",
     "forget": "remove a person from every table, cache and export, and keep them out",
 }
 
@@ -80,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     added["ingest"].add_argument(
         "--explain", action="store_true", help="show what would be read, mapped, left out and rejected; write nothing"
     )
+    added["taxonomy"].add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the calls, tokens and dollars of an LLM; call nobody, write nothing",
+    )
+    added["record"].add_argument("--output", type=Path, required=True, metavar="DIR", help="a new folder")
     added["sessionize"].add_argument(
         "--since",
         type=date.fromisoformat,

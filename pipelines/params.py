@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import ParamsError
 
@@ -188,15 +189,26 @@ class Pretrain(Block):
         return self
 
 
+class Price(Block):
+    """US dollars a million tokens."""
+
+    read: Weight
+    written: Weight
+
+
 class Taxonomy(Block):
     """The teacher: which sessions it reads, and who it is."""
 
     model: Text
     api_base: Text | None
+    price_per_million_tokens: Price | None
     budget_usd: Annotated[float, Field(ge=0)]
+    concurrency: Count
+    requests_per_minute: Positive | None
     samples_per_session: Count
     replay: bool
     recording: Text | None
+    gold: Text | None
     n_read: Count
     n_label: Count
     uniform_share: Share
@@ -207,6 +219,15 @@ class Taxonomy(Block):
     batch_size: Count
     timeout_seconds: Positive
     max_attempts: Count
+
+    @field_validator("api_base")
+    @classmethod
+    def _an_address_without_secrets(cls, api_base: str | None) -> str | None:
+        """It goes into recordings."""
+        address = urlsplit(api_base or "http://none")
+        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc or address.query:
+            raise ValueError("expected http(s)://HOST[:PORT][/PATH]; keys belong in the environment")
+        return api_base
 
 
 class Distill(Block):

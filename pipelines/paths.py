@@ -141,6 +141,16 @@ class Workspace:
         return self.root / ".cache"
 
     @property
+    def replies(self) -> Path:
+        """Folder of paid LLM replies."""
+        return self.cache / "llm"
+
+    @property
+    def llm_ledger(self) -> Path:
+        """What LLM calls used; it holds no text."""
+        return self.cache / "llm_ledger.jsonl"
+
+    @property
     def forgotten(self) -> Path:
         """The list of who asked to be forgotten, as keyed hashes; ``ingest`` leaves their rows out."""
         return self.root / "forgotten.txt"

@@ -110,6 +110,9 @@ EMBEDDINGS: Final = pa.schema(
     ]
 )
 
+OTHER: Final = "other"
+"""Among the intents of a labelled session: a need that no intent of the taxonomy covers; never one of its ids."""
+
 LABELS: Final = pa.schema(
     [
         pa.field("session_id", pa.string(), nullable=False),

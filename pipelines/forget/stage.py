@@ -91,7 +91,7 @@ def _renew_bundle(one: Removal, staging: Staging) -> None:
 def _empty_llm_cache(workspace: Workspace, params: Params, sessions: set[str]) -> int:
     """Deletes every stored reply where a session went: a request holds rendered sessions, under no name."""
     sample = _recorded_sample(workspace, params)
-    folders = [workspace.cache / "llm", *([sample.parent / "replies"] if sample else [])]
+    folders = [workspace.replies, *([sample.parent / "replies"] if sample else [])]
     n_deleted = sum(path.is_file() for folder in folders if sessions for path in folder.rglob("*"))
     for folder in folders if sessions else []:
         shutil.rmtree(folder, ignore_errors=True)

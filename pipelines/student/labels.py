@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.errors import TableError
+from pipelines.schemas import OTHER
 
 NAMED_FROM: Final = 0.5
 """The teacher names an intent when its soft score reaches this: with several answers a session, when most agree."""
@@ -22,11 +23,14 @@ def score_matrix(labels: pa.Table, intent_ids: Sequence[str]) -> np.ndarray:
     intents, scores = labels.column("intents").combine_chunks(), labels.column("scores").combine_chunks()
     if not pc.all(pc.equal(pc.list_value_length(intents), pc.list_value_length(scores)), min_count=0).as_py():
         raise TableError("labels.parquet: a row's `intents` and `scores` differ in number: re-run taxonomy")
-    columns = pc.index_in(pc.list_flatten(intents), value_set=pa.array(intent_ids, pa.string()))
+    named, score = pc.list_flatten(intents), pc.list_flatten(scores)
+    covered = pc.not_equal(named, OTHER)  # no column: the session has none of these intents
+    columns = pc.index_in(named.filter(covered), value_set=pa.array(intent_ids, pa.string()))
     if columns.null_count:
         raise TableError("labels.parquet names an intent that taxonomy.yaml lacks: re-run taxonomy")
     matrix = np.zeros((len(labels), len(intent_ids)), dtype=np.float32)
-    matrix[pc.list_parent_indices(intents).to_numpy(), columns.to_numpy()] = pc.list_flatten(scores).to_numpy()
+    rows = pc.list_parent_indices(intents).filter(covered)
+    matrix[rows.to_numpy(), columns.to_numpy()] = score.filter(covered).to_numpy()
     return matrix
 
 

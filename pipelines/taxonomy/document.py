@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.errors import TeacherError
+from pipelines.schemas import OTHER
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -62,6 +63,8 @@ class Document(_Part):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
+        if OTHER in self.intent_ids:
+            raise ValueError(f"the id `{OTHER}` is kept for what the taxonomy does not cover")
         for ids in ([intent.id for intent in self.intents], [category.id for category in self.categories]):
             if len(set(ids)) != len(ids):
                 raise ValueError("an id is given twice")
@@ -141,7 +144,7 @@ def slug(name: str, taken: set[str]) -> str:
         kept.pop()
     base = "-".join(kept)[:MAX_SLUG] or "intent-" + hashlib.sha256(name.encode()).hexdigest()[:8]
     chosen, number = base, 2
-    while chosen in taken:
+    while chosen in taken or chosen == OTHER:
         chosen, number = f"{base}-{number}", number + 1
     taken.add(chosen)
     return chosen

@@ -26,6 +26,14 @@ def label_table(
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schemas.LABELS})
 
 
+def answered(
+    sessions: Sequence[RenderedSession], labels: Sequence[Labels | None]
+) -> tuple[list[RenderedSession], list[Labels]]:
+    """Returns the sessions that the teacher gave a usable answer for, and their labels."""
+    pairs = [(session, given) for session, given in zip(sessions, labels, strict=True) if given is not None]
+    return [session for session, _ in pairs], [given for _, given in pairs]
+
+
 def report(
     sample: Sample,
     labels: Sequence[Labels],

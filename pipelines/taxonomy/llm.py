@@ -1,207 +1,216 @@
-"""The one place that calls an LLM: structured replies through LiteLLM, cached by content, under a hard budget.
+"""The one place that calls an LLM: replies of a stated type, paid for once, under a hard budget, several at a time.
 
-LiteLLM's own retries, cache and budget are not used: its retries repeat what cannot succeed, its cache mixes up
-servers, its budget does not stop. Not covered: a provider that bills more than the tokens it reports.
+A reply is stored under the hash of all that decides it once it is valid; a failed call or an invalid reply is never
+stored. Not covered: a provider that bills more than the tokens it reports; a call that is under way when the process
+is killed may be billed and is made again (the ledger counts it in full).
 """
 
-import hashlib
-import ipaddress
-import json
+import asyncio
+import time
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from pipelines.errors import BudgetError, TeacherError
-from pipelines.taxonomy.provider import MAX_REPLY_TOKENS, Completion, Provider
+from pipelines.errors import TeacherError
+from pipelines.params import Taxonomy as TaxonomyParams
+from pipelines.taxonomy.ledger import Call, Ledger, Tokens
+from pipelines.taxonomy.pace import Pace
+from pipelines.taxonomy.price import Price, price_of
+from pipelines.taxonomy.progress import shown
+from pipelines.taxonomy.provider import CallError, Completion, Provider, RefusedError, litellm
+from pipelines.taxonomy.question import Message, Question, Reply, Unusable, explained, most_read
+from pipelines.taxonomy.replies import Replies, Stored, key_of
 
-Reply = TypeVar("Reply", bound=BaseModel)
-Message = dict[str, str]
-
-
-class Price(NamedTuple):
-    """US dollars a token."""
-
-    read_usd: float
-    written_usd: float
+MAX_ASKED = 2  # times that a question is put before its replies count as unusable
+MAX_WAIT_SECONDS = 120.0  # a server that asks for a longer wait is not waited for
 
 
 @dataclass
-class Ledger:
-    """What a run has used so far."""
-
-    n_calls: int = 0  # requests sent, failed ones too
-    n_cached: int = 0  # replies that were read from the cache
-    cost_usd: float = 0.0
-
-
-@dataclass
-class Client:
-    """Asks one model for replies of a stated type.
-
-    A reply is stored under the hash of all that decides it (address, model, messages, sampling, schema) once it is
-    valid; a failed call or an invalid reply is never stored. ``replay`` makes no call: what is not stored is an error.
-    """
+class Llm:
+    """Asks one model."""
 
     provider: Provider
-    budget_usd: float  # of this run; replies from the cache cost nothing
-    replies: Path
-    replay: bool
-    ledger: Ledger = field(default_factory=Ledger)
+    price: Price
+    replies: Replies
+    ledger: Ledger
+    replay: bool  # make no call: what is not stored is an error
+    concurrency: int
+    max_attempts: int
+    pace: Pace
+    first_wait_seconds: float = 1.0  # doubles from attempt to attempt
 
-    def ask(
-        self,
-        messages: Sequence[Message],
-        reply_type: type[Reply],
-        context: Mapping[str, Any],
-        sample: int,
-        temperature: float,
-    ) -> Reply:
-        """Returns the model's reply, from the cache or by a call; an invalid one is asked for once more.
+    def __post_init__(self) -> None:
+        """A run that was killed may have stored a reply without noting its cost."""
+        for call in list(self.ledger.open.values()):
+            stored = self.replies.find(call.request)
+            if stored is None or stored.call != call.id:
+                self.ledger.lose(call, 0.0)
+            else:
+                self._settle(call, stored.tokens, 0.0)
 
-        Args:
-            messages: the conversation, OpenAI style.
-            reply_type: its JSON schema goes with the request; what comes back is validated by it.
-            context: what the validators of ``reply_type`` need, such as the ids that exist.
-            sample: 0, 1, 2, ...: several samples of the same question are kept apart.
-            temperature: of the model's draw.
+    def ask(self, question: Question[Reply]) -> Reply:
+        """Returns the model's reply, from the store or by a call.
 
         Raises:
             BudgetError: the call could exceed the budget; it was not made.
-            TeacherError: the model gave no valid reply, or ``replay`` is on and none is stored.
+            TeacherError: the model gave no usable reply, or ``replay`` is on and none is stored.
         """
-        schema = reply_type.model_json_schema()
-        request = self._request(messages, reply_type.__name__, schema, sample, temperature)
-        stored = self.replies / f"{_key(request)}.json"
-        if stored.exists():
-            self.ledger.n_cached += 1
-            return _stored_reply(stored, reply_type, context)
-        if self.replay:
+        [answer] = self.answers([question])
+        if isinstance(answer, Unusable):
             raise TeacherError(
-                f"taxonomy.replay is on and {self.replies.name}/ holds no reply to a request: replay with the "
-                "params and inputs it was recorded with, or set taxonomy.replay to false"
+                f"{self.provider.model} gave no usable {question.reply_type.__name__} twice: {answer.why}; try another "
+                "model, or a smaller taxonomy.batch_size"
             )
-        content, reply = self._valid_reply(messages, reply_type, schema, context, temperature)
-        _store(stored, {"request": request, "reply": content})
-        return reply
+        return answer
 
-    def _request(
-        self, messages: Sequence[Message], name: str, schema: dict[str, Any], sample: int, temperature: float
-    ) -> dict[str, Any]:
-        return {
-            "api_base": self.provider.api_base,
-            "model": self.provider.model,
-            "messages": list(messages),
-            "sampling": {"temperature": temperature, "sample": sample, "max_tokens": MAX_REPLY_TOKENS},
-            "schema": {"name": name, **schema},
-        }
+    def answers(self, questions: Sequence[Question[Reply]], what: str = "") -> list[Reply | Unusable]:
+        """Returns the answer to each question; equal ones are asked once, and ``what`` names the progress shown.
 
-    def _valid_reply(
+        Raises:
+            BudgetError: a call could exceed the budget. Calls under way were waited for, and their replies stored.
+            TeacherError: a call failed for good, or ``replay`` is on and a reply is not stored.
+        """
+        requests = [question.request(self.provider.model, self.provider.api_base) for question in questions]
+        keys = [key_of(request) for request in requests]
+        found: dict[str, Reply | Unusable] = {}
+        missing: dict[str, tuple[Question[Reply], dict[str, Any]]] = {}
+        for key, question, request in zip(keys, questions, requests, strict=True):
+            reply = None if key in missing else self.replies.reply(key, question)
+            if reply is None:
+                missing[key] = question, request
+            else:
+                found[key] = reply
+                self.ledger.of(question.purpose).n_stored += 1
+        if missing and self.replay:
+            raise TeacherError(
+                f"taxonomy.replay is on and no reply to {len(missing)} of {len(set(keys))} requests is stored: replay "
+                "with the params and inputs it was recorded with, or set taxonomy.replay to false"
+            )
+        if missing:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # some of LiteLLM's quote replies
+                asyncio.run(self._ask_all(missing, found, what))
+        return [found[key] for key in keys]
+
+    def used(self) -> str:
+        """Returns calls, tokens and dollars of the run."""
+        return self.ledger.summary()
+
+    def finish(self) -> None:
+        """Ends the run: the next one begins with its whole budget."""
+        self.ledger.finish()
+
+    async def _ask_all(
         self,
-        messages: Sequence[Message],
-        reply_type: type[Reply],
-        schema: dict[str, Any],
-        context: Mapping[str, Any],
-        temperature: float,
-    ) -> tuple[str, Reply]:
-        asked = list(messages)
+        missing: Mapping[str, tuple[Question[Reply], dict[str, Any]]],
+        found: dict[str, Reply | Unusable],
+        what: str,
+    ) -> None:
+        """Adds the replies to ``found``; after a failure no call begins, and those under way are waited for."""
+        slots = asyncio.Semaphore(self.concurrency)
+        failed: list[TeacherError] = []
+        finished = shown(range(len(missing)), what)
+
+        async def one(key: str, question: Question[Reply], request: dict[str, Any]) -> None:
+            async with slots:
+                if failed:
+                    return
+                try:
+                    found[key] = await self._reply(key, question, request, failed)
+                except TeacherError as error:
+                    failed.append(error)
+                finally:
+                    next(finished, None)
+
+        tasks = [asyncio.create_task(one(key, *asked)) for key, asked in missing.items()]
+        try:
+            await asyncio.gather(*map(asyncio.shield, tasks))
+        except asyncio.CancelledError:  # Ctrl-C: what is under way is paid for
+            failed.append(TeacherError("interrupted"))
+            await asyncio.wait(tasks)
+            raise
+        finally:
+            await litellm().close_litellm_async_clients()
+            litellm().in_memory_llm_clients_cache.flush_cache()
+        if failed:
+            raise failed[0]
+
+    async def _reply(
+        self, key: str, question: Question[Reply], request: dict[str, Any], failed: Sequence[TeacherError]
+    ) -> Reply | Unusable:
+        """The model's valid reply, stored and settled in this order; an invalid one is asked for once more."""
+        messages = list(question.messages)
         problem = ""
-        for _ in range(2):
-            completion = self._paid(asked, reply_type.__name__, schema, temperature)
-            problem = completion.problem
+        for _ in range(MAX_ASKED):
+            try:
+                completion, call, seconds = await self._paid(key, question, messages, failed)
+            except RefusedError:
+                return Unusable("the provider's content filter refused the request")
+            problem, reply = completion.problem, None
             if not problem:
                 try:
-                    return completion.content, reply_type.model_validate_json(
-                        completion.content, strict=True, context=dict(context)
-                    )
+                    reply = question.validated(completion.content)
                 except ValidationError as error:
-                    problem = _explain(error)
-            asked = [
-                *messages,
-                {"role": "user", "content": f"Your last reply was not usable: {problem}. Reply again, in full."},
-            ]
-        raise TeacherError(
-            f"{self.provider.model} gave no usable {reply_type.__name__} twice: {problem}; try another model, "
-            "or a smaller taxonomy.batch_size"
-        )
+                    problem = explained(error)
+            if reply is not None:
+                self.replies.keep(key, request, Stored(completion.content, call.id, completion.tokens))
+            self._settle(call, completion.tokens, seconds, problem)
+            if reply is not None:
+                return reply
+            ask_again = f"Your last reply was not usable: {problem}. Reply again, in full."
+            messages = [*question.messages, {"role": "user", "content": ask_again}]
+        return Unusable(problem)
 
-    def _paid(self, messages: Sequence[Message], name: str, schema: dict[str, Any], temperature: float) -> Completion:
-        """One reply, retried on passing failures; every attempt is checked against the budget before it is made."""
-        price = self._price()
-        # A token is at least one byte, so this bounds what the request can be billed for.
-        n_bytes = len(json.dumps([list(messages), schema]).encode()) + 16 * len(messages)
-        most_usd = n_bytes * price.read_usd + MAX_REPLY_TOKENS * price.written_usd
-
-        def before_attempt() -> None:
-            if self.ledger.cost_usd + most_usd > self.budget_usd:
-                raise BudgetError(
-                    f"the next call could cost {most_usd:.4f} USD, and {self.ledger.cost_usd:.4f} USD of "
-                    f"taxonomy.budget_usd ({self.budget_usd:.2f}) are spent: raise it (replies so far are kept, and "
-                    "not paid again), or lower taxonomy.n_label"
+    async def _paid(
+        self, key: str, question: Question[Reply], messages: Sequence[Message], failed: Sequence[TeacherError]
+    ) -> tuple[Completion, Call, float]:
+        """One reply, its call and its seconds; retried on passing failures, each attempt checked against the budget."""
+        schema = question.schema
+        max_tokens = self.provider.most_tokens(question.max_tokens)
+        most_usd = self.price.of(most_read(messages, schema), max_tokens)
+        for attempt in range(1, self.max_attempts + 1):
+            await self.pace.turn()
+            if failed:
+                raise failed[0]
+            call = self.ledger.reserve(key, question.purpose, most_usd)
+            start = time.monotonic()
+            try:
+                completion = await self.provider.complete(
+                    messages, question.reply_type.__name__, schema, question.temperature, max_tokens
                 )
-            self.ledger.n_calls += 1
-            self.ledger.cost_usd += most_usd  # a call that is cut off may be billed in full
+            except CallError as error:
+                (self.ledger.lose if error.maybe_billed else self.ledger.release)(call, time.monotonic() - start)
+                wait = error.wait_seconds
+                too_long = wait is not None and wait > MAX_WAIT_SECONDS
+                if isinstance(error, RefusedError):
+                    raise
+                if attempt == self.max_attempts or not error.may_pass or too_long:
+                    raise TeacherError(self.provider.explained(error, attempt)) from None
+                if wait is None:
+                    await asyncio.sleep(self.first_wait_seconds * 2 ** (attempt - 1))
+                else:
+                    self.pace.hold(wait)
+            else:
+                return completion, call, time.monotonic() - start
+        raise AssertionError("max_attempts is at least 1")
 
-        def after_refusal() -> None:
-            self.ledger.cost_usd -= most_usd
-
-        completion = self.provider.complete(messages, name, schema, temperature, before_attempt, after_refusal)
-        if completion.n_read is not None and completion.n_written is not None:
-            self.ledger.cost_usd += (
-                completion.n_read * price.read_usd + completion.n_written * price.written_usd - most_usd
-            )
-        return completion
-
-    def _price(self) -> Price:
-        known = self.provider.price_usd()
-        if known is not None:
-            return Price(*known)
-        if _is_local(self.provider.api_base):
-            return Price(0.0, 0.0)
-        raise BudgetError(
-            f"the price of {self.provider.model} is unknown, so taxonomy.budget_usd cannot hold: name a model that "
-            "LiteLLM has a price for, or one of your own server by taxonomy.api_base"
-        )
+    def _settle(self, call: Call, tokens: Tokens | None, seconds: float, problem: str = "") -> None:
+        cost_usd = call.most_usd if tokens is None else self.price.of(*tokens)
+        self.ledger.settle(call, tokens, cost_usd, seconds, problem)
 
 
-def _is_local(api_base: str | None) -> bool:
-    """Whether the address is this machine's or of a private network."""
-    host = urlsplit(api_base).hostname if api_base else None
-    if host is None:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
-
-
-def _key(request: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-
-def _stored_reply(path: Path, reply_type: type[Reply], context: Mapping[str, Any]) -> Reply:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))["reply"]
-        return reply_type.model_validate_json(content, strict=True, context=dict(context))
-    except (ValidationError, ValueError, KeyError, TypeError):
-        raise TeacherError(f"{path.parent.name}/{path.name}: not a valid stored reply; delete this file") from None
-
-
-def _store(path: Path, record: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem, without the values: they go into an error message."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = (
-        ".".join(str(part) for part in problem["loc"] if isinstance(part, int) or part.isidentifier()) or "the reply"
+def llm_of(params: TaxonomyParams, replies: Replies, ledger: Ledger) -> Llm:
+    """Returns the model that params.yaml names."""
+    return Llm(
+        provider=Provider(params.model, params.api_base, params.timeout_seconds),
+        price=Price(0.0, 0.0) if params.replay else price_of(params.model, params.price_per_million_tokens),
+        replies=replies,
+        ledger=ledger,
+        replay=params.replay,
+        concurrency=params.concurrency,
+        max_attempts=params.max_attempts,
+        pace=Pace(params.requests_per_minute),
     )
-    what = "not valid JSON" if problem["type"] == "json_invalid" else problem["msg"]
-    return f"{where}: {what}"

@@ -1,24 +1,21 @@
 """The teacher that is an LLM: writes a taxonomy over minibatches of sessions, then labels sessions with it.
 
-Source: TnT-LLM (arXiv 2403.12173), its generate and update steps. A soft score is the agreement over samples, since
-what a model says of its own confidence barely discriminates. A reply that cannot be parsed is an error, never "other".
+Source: TnT-LLM (arXiv 2403.12173), its generate and update steps.
 """
 
-import json
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from pipelines.params import Taxonomy as TaxonomyParams
+from pipelines.taxonomy import labelling
 from pipelines.taxonomy.document import Category, Document, Intent, Labels, Name, document, slug
-from pipelines.taxonomy.llm import Client
 from pipelines.taxonomy.progress import shown
+from pipelines.taxonomy.prompt import messages
+from pipelines.taxonomy.question import Asked, Question
 from pipelines.taxonomy.rendering import RenderedSession, clean
 
-PROMPTS = Path(__file__).parent / "prompts"
 MAX_WRITTEN = 300  # characters of a description
 SAMPLING_TEMPERATURE = 0.7  # where samples must differ; a single label is drawn at 0
 
@@ -70,37 +67,11 @@ class ProposedTaxonomy(_Reply):
         return self
 
 
-class SessionLabels(_Reply):
-    """The intents of one session."""
-
-    session: str
-    intents: list[str]
-
-
-class LabelledSessions(_Reply):
-    """Reply to label.md."""
-
-    sessions: list[SessionLabels]
-
-    @model_validator(mode="after")
-    def _what_was_asked(self, info: ValidationInfo) -> Self:
-        if info.context is None:
-            return self
-        if sorted(labelled.session for labelled in self.sessions) != sorted(info.context["keys"]):
-            raise ValueError("the sessions are not those that were asked for, each once")
-        for labelled in self.sessions:
-            if not set(labelled.intents) <= info.context["intent_ids"]:
-                raise ValueError("an intent id is not of the taxonomy")
-            if len(set(labelled.intents)) != len(labelled.intents):
-                raise ValueError("an intent id is given twice for a session")
-        return self
-
-
 class LlmTeacher:
-    """Makes taxonomies and labels by asking ``client``."""
+    """Makes taxonomies and labels by asking ``llm``."""
 
-    def __init__(self, client: Client, params: TaxonomyParams) -> None:
-        self.client = client
+    def __init__(self, llm: Asked, params: TaxonomyParams) -> None:
+        self.llm = llm
         self.params = params
         self.model = self.second_model = params.model
 
@@ -108,64 +79,73 @@ class LlmTeacher:
         """Returns the taxonomy of what ``sessions`` show; an intent that leads in few of them is dropped."""
         proposal: Document | None = None
         for batch in shown(_batches(sessions, self.params.batch_size), "taxonomy: reading"):
-            values = {"max_intents": str(self.params.max_intents), "sessions": _as_json(_keyed(batch))}
-            prompt = "generate" if proposal is None else "update"
-            if proposal is not None:
-                values["taxonomy"] = _as_json([category.model_dump() for category in proposal.categories])
-            context = {"max_intents": self.params.max_intents}
-            reply = self.client.ask(_messages(prompt, values), ProposedTaxonomy, context, sample=0, temperature=0.0)
-            proposal = _with_ids(reply, self.model)
+            proposal = _with_ids(self.llm.ask(self._question(batch, proposal)), self.model)
         assert proposal is not None  # sampling gives at least one session
-        return proposal.supported(self._sample(sessions, proposal, 0, 0.0), self.params.min_sessions)
+        labels = self._labels(sessions, proposal, [0], 0.0)
+        return proposal.supported([list(given or ()) for given in labels], self.params.min_sessions)
 
-    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
+    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns the labels of each session: the share of ``samples_per_session`` answers that name an intent."""
         n_samples = self.params.samples_per_session
-        temperature = SAMPLING_TEMPERATURE if n_samples > 1 else 0.0
-        samples = [self._sample(sessions, taxonomy, sample, temperature) for sample in range(n_samples)]
-        return [_agreement(answers) for answers in zip(*samples, strict=True)]
+        return self._labels(sessions, taxonomy, range(n_samples), SAMPLING_TEMPERATURE if n_samples > 1 else 0.0)
 
-    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
+    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns the labels of one more sample: how well the teacher agrees with itself bounds any student."""
-        again = self._sample(sessions, taxonomy, self.params.samples_per_session, SAMPLING_TEMPERATURE)
-        return [_agreement([answer]) for answer in again]
+        return self._labels(sessions, taxonomy, [self.params.samples_per_session], SAMPLING_TEMPERATURE)
 
     def used(self) -> str:
         """Returns the calls and their cost."""
-        ledger = self.client.ledger
-        return f"; {ledger.n_calls:,} calls, {ledger.n_cached:,} stored replies, {ledger.cost_usd:.4f} USD"
+        return self.llm.used()
 
-    def _sample(
-        self, sessions: Sequence[RenderedSession], taxonomy: Document, sample: int, temperature: float
-    ) -> list[list[str]]:
-        """The intents of each session in one sample of answers."""
-        described = _as_json([{"id": i.id, "name": i.name, "description": i.description} for i in taxonomy.intents])
-        answers: list[list[str]] = []
-        for batch in shown(_batches(sessions, self.params.batch_size), f"taxonomy: labelling, sample {sample + 1}"):
-            keyed = _keyed(batch)
-            messages = _messages("label", {"taxonomy": described, "sessions": _as_json(keyed)})
-            context = {"keys": list(keyed), "intent_ids": set(taxonomy.intent_ids)}
-            reply = self.client.ask(messages, LabelledSessions, context, sample, temperature)
-            by_key = {labelled.session: labelled.intents for labelled in reply.sessions}
-            answers.extend(by_key[key] for key in keyed)
-        return answers
+    def finish(self) -> None:
+        """Ends the run's budget."""
+        self.llm.finish()
+
+    def _labels(
+        self, sessions: Sequence[RenderedSession], taxonomy: Document, samples: Sequence[int], temperature: float
+    ) -> list[Labels | None]:
+        answers = [
+            self.llm.answers(
+                labelling.questions(sessions, taxonomy, sample, temperature),
+                f"taxonomy: labelling, sample {sample + 1}",
+            )
+            for sample in samples
+        ]
+        return labelling.agreement(answers, self.model)
+
+    def _question(self, batch: Sequence[RenderedSession], taxonomy: Document | None) -> Question[ProposedTaxonomy]:
+        material: dict[str, object] = {"sessions": [{"channel": s.channel, "events": s.rows()} for s in batch]}
+        if taxonomy is not None:
+            material = {"taxonomy": [category.model_dump() for category in taxonomy.categories]} | material
+        name = "generate" if taxonomy is None else "update"
+        limits = {"max_intents": self.params.max_intents}
+        return Question(
+            purpose=name,
+            messages=messages(name, limits, material),
+            reply_type=ProposedTaxonomy,
+            expected=_usual(self.params.max_intents),
+            context=limits,
+        )
+
+
+def _usual(max_intents: int) -> ProposedTaxonomy:
+    """A taxonomy of the size that is to be expected."""
+    intents = [
+        ProposedIntent(
+            name=f"Compare usual things {number}",
+            description="Visitors who compare things of one kind before they choose one of them for themselves.",
+            examples=["Title of a page"] * 5,
+            keywords=["word"] * 10,
+        )
+        for number in range(max_intents)
+    ]
+    return ProposedTaxonomy(
+        categories=[ProposedCategory(name="Things", description="All that is about things.", intents=intents)]
+    )
 
 
 def _batches(sessions: Sequence[RenderedSession], size: int) -> list[Sequence[RenderedSession]]:
     return [sessions[start : start + size] for start in range(0, len(sessions), size)]
-
-
-def _keyed(batch: Sequence[RenderedSession]) -> dict[str, object]:
-    """The sessions under keys of their own: their ids are not shown."""
-    return {
-        f"s{number}": {"channel": session.channel, "events": session.rows()} for number, session in enumerate(batch, 1)
-    }
-
-
-def _messages(prompt: str, values: dict[str, str]) -> list[dict[str, str]]:
-    """One user message; the values are put in by one pass, so that braces inside them stay as they are."""
-    template = (PROMPTS / f"{prompt}.md").read_text(encoding="utf-8")
-    return [{"role": "user", "content": template.format_map(values)}]
 
 
 def _with_ids(proposed: ProposedTaxonomy, model: str) -> Document:
@@ -179,13 +159,3 @@ def _with_ids(proposed: ProposedTaxonomy, model: str) -> Document:
             Category(id=category_id, name=category.name, description=category.description, intents=intents)
         )
     return document(categories, model)
-
-
-def _agreement(answers: Sequence[Sequence[str]]) -> Labels:
-    counts = Counter(intent for answer in answers for intent in answer)
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {intent: count / len(answers) for intent, count in ranked}
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

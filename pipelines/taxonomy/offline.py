@@ -51,14 +51,14 @@ class OfflineTeacher:
         sites = site_names(page.key for topic in found for page in topic)
         categories = naming.categories(found, searches(sessions, found), sites)
         draft = document(categories, MODEL)
-        return draft.supported([list(labels) for labels in self.label(sessions, draft)], self.params.min_sessions)
+        return draft.supported([list(labels or ()) for labels in self.label(sessions, draft)], self.params.min_sessions)
 
-    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
+    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns the labels of each session by its words."""
         evidence = KeywordEvidence(taxonomy)
         return [evidence.labels(session) for session in sessions]
 
-    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
+    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns the labels of each session by the meaning of its titles and searches.
 
         A row is evidence of the intents whose sentence (name and description) is nearest to its own, within SAME_RANK
@@ -77,6 +77,9 @@ class OfflineTeacher:
     def used(self) -> str:
         """Returns nothing: this teacher is free."""
         return ""
+
+    def finish(self) -> None:
+        """Has nothing to end."""
 
 
 def searches(sessions: Sequence[RenderedSession], found: Sequence[Topic]) -> list[Counter[str]]:

@@ -22,27 +22,18 @@ class Recording:
         return self.folder / "taxonomy.yaml"
 
     @property
-    def _sample(self) -> Path:
+    def sample_file(self) -> Path:
         return self.folder / "sample.jsonl"
 
-    def sample(self, replay: bool) -> Sample | None:
-        """Returns the recorded sample, or None when the folder is absent or empty and may be recorded now.
+    def sample(self) -> Sample:
+        """Returns the recorded sample.
 
         Raises:
-            TeacherError: there is no sample, and ``replay`` or other files in the folder forbid to draw one.
+            TeacherError: there is none.
         """
-        if self._sample.exists():
-            return read_sample(self._sample)
-        if replay or (self.folder.exists() and any(self.folder.iterdir())):
+        if not self.sample_file.exists():
             raise TeacherError(
-                f"taxonomy.recording: {self.folder.name}/ holds no sample.jsonl; name a folder that a run recorded in, "
-                "or an empty one with taxonomy.replay false to record in it"
+                f"taxonomy.recording: {self.folder.name}/ holds no sample.jsonl; make a recording by "
+                "`python -m pipelines record --output DIR`"
             )
-        return None
-
-    def keep(self, sample: Sample) -> None:
-        """Writes the sample, so that later runs read it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._sample.with_suffix(".unfinished")
-        unfinished.write_text(sample.to_jsonl(), encoding="utf-8")
-        unfinished.replace(self._sample)
+        return read_sample(self.sample_file)

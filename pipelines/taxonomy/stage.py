@@ -1,5 +1,6 @@
 """taxonomy: sessions, pages, embeddings -> artifacts/taxonomy (taxonomy.yaml, labels, second labels, report)."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from pipelines.paths import Workspace, staged
 from pipelines.tables import read_table, write_table
 from pipelines.taxonomy import document, sampling
 from pipelines.taxonomy.document import NOTHING_APPROVED, Document, Labels
-from pipelines.taxonomy.labels import label_table, report
+from pipelines.taxonomy.labels import answered, label_table, report
 from pipelines.taxonomy.recording import Recording
 from pipelines.taxonomy.rendering import render
+from pipelines.taxonomy.replies import Replies
 from pipelines.taxonomy.sample import Sample, check_splits
 from pipelines.taxonomy.teacher import Teacher, teacher
 
@@ -23,48 +25,82 @@ SECOND_LABELS = "second_labels.parquet"
 REPORT = "report.json"
 
 
-def run(workspace: Workspace, params: Taxonomy, seed: int) -> None:
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher made of the sample."""
+
+    drawn: Sample
+    sample: Sample  # less the sessions without a usable answer
+    taxonomy: Document
+    approved: bool  # by a person
+    labels: list[Labels]
+    second: list[Labels]
+
+
+def run(workspace: Workspace, params: Taxonomy, seed: int, *, dry_run: bool = False) -> None:
     """Makes the taxonomy (or takes the approved one) and labels a sample of all splits with it.
+
+    Args:
+        workspace: where everything lies.
+        params: of the stage.
+        seed: of the sample.
+        dry_run: print what an LLM would cost; call nobody and write nothing.
 
     Raises:
         TableError: a table is missing, or no session is in the training part.
         TeacherError: the teacher, or the recording, gave nothing usable.
     """
-    sessions = read_table(workspace.sessions, schemas.SESSIONS)
-    recording = Recording(workspace.root / params.recording) if params.recording else None
-    sample = _sample(workspace, sessions, params, seed, recording)
-    asked = teacher(params, recording.replies if recording else workspace.cache / "llm")
-    taxonomy = _approved(workspace, recording) or asked.propose(sample.read)
-    labels, second = asked.label(sample.label, taxonomy), asked.label_again(sample.second, taxonomy)
-    split_of = _split_of(sessions)
+    asked = teacher(params, _replies(workspace, params), workspace.llm_ledger, dry_run)
+    taught = teach(workspace, params, seed, asked)
+    if dry_run:
+        print(f"taxonomy: dry run: nothing was called or written\n{asked.used() or 'the offline teacher is free'}")
+        return
     with staged(workspace, "taxonomy") as staging:
         folder = staging.path(workspace.taxonomy)
         folder.mkdir()
+        sample, taxonomy = taught.sample, taught.taxonomy
         write_table(
-            label_table(sample.label, labels, taxonomy, asked.model), folder / workspace.labels.name, schemas.LABELS
+            label_table(sample.label, taught.labels, taxonomy, asked.model),
+            folder / workspace.labels.name,
+            schemas.LABELS,
         )
         write_table(
-            label_table(sample.second, second, taxonomy, asked.second_model), folder / SECOND_LABELS, schemas.LABELS
+            label_table(sample.second, taught.second, taxonomy, asked.second_model),
+            folder / SECOND_LABELS,
+            schemas.LABELS,
         )
         _write(folder / workspace.used_taxonomy.name, taxonomy.to_yaml())
-        _write(folder / REPORT, report(sample, labels, second, taxonomy, asked.model, split_of))
+        split_of = _split_of(read_table(workspace.sessions, schemas.SESSIONS, ["session_id", "split"]))
+        _write(folder / REPORT, report(sample, taught.labels, taught.second, taxonomy, asked.model, split_of))
         if not workspace.approved_taxonomy.exists():
             _write(staging.path(workspace.approved_taxonomy), NOTHING_APPROVED)
-    print(_summary(taxonomy, labels, asked))
+    print(_summary(taught, asked))
+    asked.finish()
 
 
-def _sample(
-    workspace: Workspace, sessions: pa.Table, params: Taxonomy, seed: int, recording: Recording | None
-) -> Sample:
-    """The recorded sample, else one drawn now, which an empty recording keeps."""
-    recorded = recording.sample(params.replay) if recording else None
-    if recorded is not None:
-        check_splits(recorded, _split_of(sessions))
-        return recorded
-    drawn = _drawn(workspace, sessions, params, seed)
+def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> Taught:
+    """Returns what the teacher makes of the recorded sample, else of one drawn now."""
+    sessions = read_table(workspace.sessions, schemas.SESSIONS)
+    recording = _recording(workspace, params)
     if recording:
-        recording.keep(drawn)
-    return drawn
+        sample = recording.sample()
+        check_splits(sample, _split_of(sessions))
+    else:
+        sample = _drawn(workspace, sessions, params, seed)
+    approved = _approved(workspace, recording)
+    taxonomy = approved or asked.propose(sample.read)
+    label, labels = answered(sample.label, asked.label(sample.label, taxonomy))
+    again, second = answered(sample.second, asked.label_again(sample.second, taxonomy))
+    return Taught(sample, Sample(sample.read, label, again), taxonomy, approved is not None, labels, second)
+
+
+def _recording(workspace: Workspace, params: Taxonomy) -> Recording | None:
+    return Recording(workspace.root / params.recording) if params.recording else None
+
+
+def _replies(workspace: Workspace, params: Taxonomy) -> Replies:
+    recording = _recording(workspace, params)
+    return Replies(workspace.replies, recording.replies if recording else None)
 
 
 def _drawn(workspace: Workspace, sessions: pa.Table, params: Taxonomy, seed: int) -> Sample:
@@ -104,9 +140,14 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _summary(taxonomy: Document, labels: list[Labels], asked: Teacher) -> str:
-    n_unlabelled = sum(not given for given in labels)
+def _summary(taught: Taught, asked: Teacher) -> str:
+    taxonomy, n_labels = taught.taxonomy, len(taught.labels)
+    n_unlabelled = sum(not given for given in taught.labels)
+    n_unusable = len(taught.drawn.label) - n_labels
+    unusable = f"; {n_unusable:,} sessions got no usable answer" if n_unusable else ""
+    used = asked.used()
     return (
         f"taxonomy: {taxonomy.version}: {len(taxonomy.intents)} intents in {len(taxonomy.categories)} categories; "
-        f"{len(labels):,} sessions labelled by {asked.model}, {n_unlabelled:,} of them with nothing{asked.used()}"
+        f"{n_labels:,} sessions labelled by {asked.model}, {n_unlabelled:,} of them with nothing{unusable}"
+        f"{'; ' if used else ''}{used}"
     )

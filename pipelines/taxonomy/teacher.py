@@ -8,6 +8,7 @@ from pipelines.params import Taxonomy as TaxonomyParams
 from pipelines.taxonomy.document import Document, Labels
 from pipelines.taxonomy.offline import MODEL, OfflineTeacher
 from pipelines.taxonomy.rendering import RenderedSession
+from pipelines.taxonomy.replies import Replies
 
 
 class Teacher(Protocol):
@@ -24,23 +25,35 @@ class Teacher(Protocol):
     def propose(self, sessions: Sequence[RenderedSession]) -> Document:
         """Returns the taxonomy of what ``sessions`` show."""
 
-    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
-        """Returns the soft labels of each session."""
+    def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
+        """Returns the soft labels of each session; None where the teacher gave no usable answer."""
 
-    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels]:
+    def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns a second labelling that knows nothing of the first."""
 
     def used(self) -> str:
         """Returns what the run cost, in words; empty for nothing."""
 
+    def finish(self) -> None:
+        """Ends the run: the next one begins with its whole budget."""
 
-def teacher(params: TaxonomyParams, replies: Path) -> Teacher:
-    """Returns the teacher that ``taxonomy.model`` names; an LLM keeps its replies in the folder ``replies``."""
+
+def teacher(params: TaxonomyParams, replies: Replies, ledger: Path, dry_run: bool = False) -> Teacher:
+    """Returns the teacher that ``taxonomy.model`` names.
+
+    Args:
+        params: of the stage.
+        replies: where an LLM's are kept.
+        ledger: the file that keeps what it used.
+        dry_run: an LLM is not called; ``used`` tells what it would cost.
+    """
     if params.model == MODEL:
         return OfflineTeacher(params)
-    from pipelines.taxonomy.llm import Client
+    from pipelines.taxonomy.dry_run import Rehearsal
+    from pipelines.taxonomy.ledger import Ledger
+    from pipelines.taxonomy.llm import llm_of
     from pipelines.taxonomy.llm_teacher import LlmTeacher
-    from pipelines.taxonomy.provider import Provider
 
-    provider = Provider(params.model, params.api_base, params.timeout_seconds, params.max_attempts)
-    return LlmTeacher(Client(provider, params.budget_usd, replies, params.replay), params)
+    if dry_run:
+        return LlmTeacher(Rehearsal(params, replies), params)
+    return LlmTeacher(llm_of(params, replies, Ledger(ledger, params.budget_usd)), params)

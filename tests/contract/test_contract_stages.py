@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "score": {"ingest", "sessionize"},  # a window passes the very same steps
     "monitor": {"score"},
     "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
+    "record": {"taxonomy"},  # the same run again, from stored replies
     "init": {"ingest"},  # what it shows is what ingest would make of the file
 }
 

@@ -3,16 +3,20 @@
 import hashlib
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
-from bank_tables import embeddings, taxonomy_params, truth, workspace
-from llm_server import analyst, serving
+from bank_tables import embeddings, sessions, taxonomy_params, truth, workspace
+from llm_server import Answer, Handler, analyst, completion, failure, serving
 
-from pipelines import schemas
+from pipelines import params, schemas
 from pipelines.errors import TableError, TeacherError
 from pipelines.paths import Workspace
+from pipelines.record import stage as record_command
 from pipelines.tables import read_table, write_table
 from pipelines.taxonomy.document import NOTHING_APPROVED
 from pipelines.taxonomy.stage import REPORT, SECOND_LABELS, run
@@ -25,6 +29,16 @@ def hashes(made: Workspace) -> dict[str, str]:
 def labels(made: Workspace) -> dict[str, list[str]]:
     table = read_table(made.labels, schemas.LABELS)
     return dict(zip(table.column("session_id").to_pylist(), table.column("intents").to_pylist(), strict=True))
+
+
+FREE = {"price_per_million_tokens": {"read": 0.0, "written": 0.0}}
+
+
+def record(made: Workspace, repository: Path, **changes: Any) -> None:
+    """`python -m pipelines record --output recorded` with these params."""
+    block = {"seed": 7, "taxonomy": taxonomy_params(repository, **changes)}
+    everything = params.load(repository / "params.yaml").model_copy(update=block)
+    record_command.run(made, everything, made.root / "recorded")
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +81,7 @@ def test_with_the_sample_fixed_labels_do_not_change_when_embeddings_become_noise
     recorded = taxonomy_params(repository, recording="recorded")
     run(made, taxonomy_params(repository), seed=7)
     unrecorded = hashes(made)
+    record(made, repository)
     run(made, recorded, seed=7)
     assert hashes(made) == unrecorded
     write_table(embeddings(240, seed=99), made.embeddings, schemas.EMBEDDINGS)
@@ -97,38 +112,143 @@ def test_a_run_with_an_llm_is_recorded_and_replayed_without_it(
 ) -> None:
     made = workspace(tmp_path / "w")
     with serving(analyst) as server:
-        asked = {"model": "openai/made-up", "api_base": server.api_base, "recording": "recorded", "n_label": 80}
+        asked = {"model": "openai/made-up", "api_base": server.api_base, "n_label": 80, **FREE}
         run(made, taxonomy_params(repository, **asked), seed=7)
-        assert f"{len(server.requests)} calls, 0 stored replies, 0.0000 USD" in capsys.readouterr().out
     first = hashes(made)
     n_calls = len(server.requests)
-    assert n_calls == 3 + 3 + 4 + 1  # 60 read in threes of 20 (written, then labelled), 80 labelled, 20 of test again
+    printed = capsys.readouterr().out
+    assert f"; {n_calls} calls, " in printed
+    assert f"{server.read:,} tokens read, {server.written:,} written, 0.0000 USD" in printed
+    by_purpose = Counter(request["response_format"]["json_schema"]["name"] for request in server.requests)
+    assert by_purpose["ProposedTaxonomy"] == 3  # 60 read in threes of 20
+    messages = [request["messages"][1]["content"] for request in server.requests]
+    asked_of = [(text, request["temperature"]) for text, request in zip(messages, server.requests, strict=True)]
+    assert len(set(asked_of)) == len(asked_of)  # sessions that show the same are asked about once
     prompts = json.dumps(server.requests)
     assert "5e551d" not in prompts
     assert "visitor-" not in prompts
     found = labels(made)
-    assert {intent for given in found.values() for intent in given} == {
-        "find-mortgage",
-        "find-card",
-    }  # no "winner": no support
+    named = {intent for given in found.values() for intent in given}
+    assert named == {"find-mortgage", "find-card", "other"}  # no "winner": no support
     assert all(given == ["find-card"] for session, given in found.items() if truth(int(session[6:])) == "card")
+    assert all(given == ["other"] for session, given in found.items() if truth(int(session[6:])) == "retire")
 
-    write_table(embeddings(240, seed=99), made.embeddings, schemas.EMBEDDINGS)
+    record(made, repository, **asked)
+    assert len(list((made.root / "recorded" / "replies").iterdir())) == n_calls
+    replayed = {**asked, "recording": "recorded", "replay": True}
+    shutil.rmtree(made.cache)
     shutil.rmtree(made.taxonomy)
-    run(made, taxonomy_params(repository, **asked, replay=True), seed=8)  # the server is down
+    write_table(embeddings(240, seed=99), made.embeddings, schemas.EMBEDDINGS)
+    run(made, taxonomy_params(repository, **replayed), seed=8)  # the server is down
     assert hashes(made) == first
-    assert f"0 calls, {n_calls} stored replies" in capsys.readouterr().out
+    assert not made.cache.exists()
+    with pytest.raises(TeacherError, match="is recorded already"):
+        record(made, repository, **replayed)
+    with pytest.raises(TeacherError, match="recorded holds something"):
+        record(made, repository, **asked)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, repository: Path) -> None:
+    made = workspace(tmp_path / "w")
+    with serving(analyst) as server:
+        asked = {"model": "openai/made-up", "api_base": server.api_base, "n_label": 40, "concurrency": 3, **FREE}
+        run(made, taxonomy_params(repository, **asked), seed=7)
+    whole, n_calls = hashes(made), len(server.requests)
+    shutil.rmtree(made.cache)
+    with serving(*[analyst] * 30, failure(401)) as broken, pytest.raises(TeacherError, match="API key"):
+        run(made, taxonomy_params(repository, **{**asked, "api_base": broken.api_base}), seed=7)
+    stored = len(list(made.replies.iterdir()))
+    assert stored == 30
+    again = {**asked, "api_base": broken.api_base}
+    port = int(broken.api_base.split(":")[2].split("/")[0])
+    with serving(analyst, port=port) as server:
+        run(made, taxonomy_params(repository, **again), seed=7)
+    assert len(server.requests) == n_calls - stored
+    assert hashes(made) == whole
+
+
+def test_a_dry_run_calls_nobody_writes_nothing_and_comes_near_what_the_run_then_uses(
+    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = workspace(tmp_path / "w")
+    with serving(analyst) as server:
+        asked = {"model": "openai/made-up", "api_base": server.api_base, "n_label": 80}
+        run(made, taxonomy_params(repository, **asked), seed=7, dry_run=True)
+        assert "price of openai/made-up is unknown" in capsys.readouterr().out
+        priced = taxonomy_params(repository, **asked, price_per_million_tokens={"read": 1.0, "written": 2.0})
+        run(made, priced, seed=7, dry_run=True)
+        before = capsys.readouterr().out
+        assert not server.requests
+        assert not made.taxonomy.exists()
+        assert not made.cache.exists()
+        run(made, priced, seed=7)
+        capsys.readouterr()
+        run(made, priced, seed=7, dry_run=True)
+    *_, total, verdict = before.splitlines()
+    n_assumed = int(total.split()[1])
+    assert n_assumed == pytest.approx(len(server.requests), rel=0.5)  # a dropped intent changes every later request
+    assert verdict == "taxonomy.budget_usd is 5.00: enough"
+    after = capsys.readouterr().out.splitlines()[-2].split()
+    assert after[:2] == ["total", "0"]
+    run(made, taxonomy_params(repository), seed=7, dry_run=True)
+    assert "the offline teacher is free" in capsys.readouterr().out
 
 
 def test_several_samples_make_soft_scores(tmp_path: Path, repository: Path) -> None:
     made = workspace(tmp_path / "w")
-    with serving(analyst) as server:
+
+    def torn(handler: Handler, request: dict[str, Any]) -> None:
+        """Names the card every other time that it is asked about the same."""
+        content = request["messages"][1]["content"]
+        with handler.server_state.lock:
+            seen = sum(earlier["messages"][1]["content"] == content for earlier in handler.server_state.requests)
+        if "Credit cards" in content.partition('"session"')[2] and request["temperature"] and seen % 2 == 0:
+            completion('{"intents": []}')(handler, request)
+        else:
+            analyst(handler, request)
+
+    with serving(torn) as server:
         asked = {"model": "openai/made-up", "api_base": server.api_base, "samples_per_session": 2, "n_label": 40}
-        run(made, taxonomy_params(repository, **asked), seed=7)
+        run(made, taxonomy_params(repository, **asked, **FREE), seed=7)
     assert {request["temperature"] for request in server.requests} == {0.0, 0.7}
-    assert len(list((made.cache / "llm").iterdir())) == len(server.requests) == 3 + 3 + 2 * 2 + 1
-    scores = read_table(made.labels, schemas.LABELS).column("scores").to_pylist()
-    assert {score for given in scores for score in given} == {1.0}  # this LLM always agrees with itself
+    assert len(list(made.replies.iterdir())) == len(server.requests)
+    table = read_table(made.labels, schemas.LABELS)
+    scores = {
+        (intent, score)
+        for intents, given in zip(table.column("intents").to_pylist(), table.column("scores").to_pylist(), strict=True)
+        for intent, score in zip(intents, given, strict=True)
+    }
+    assert {score for intent, score in scores if intent == "find-card"} == {0.5}
+    assert {score for intent, score in scores if intent == "find-mortgage"} == {1.0}
+
+
+def test_few_sessions_without_a_usable_answer_are_left_out_and_many_are_refused(
+    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = workspace(tmp_path / "w")
+
+    def inventing(*pages: str) -> Answer:
+        def answer(handler: Handler, request: dict[str, Any]) -> None:
+            shown = request["messages"][1]["content"].partition('"session"')[2]
+            if any(f'"{page}"' in shown for page in pages):
+                completion('{"intents": ["winner"]}')(handler, request)
+            else:
+                analyst(handler, request)
+
+        return answer
+
+    asked = {"model": "openai/made-up", "n_label": 80, **FREE}
+    few = r"no usable answer for \d+ of \d+ sessions.*not one of the values"
+    with serving(inventing("/home-loans", "/cards")) as server, pytest.raises(TeacherError, match=few):
+        run(made, taxonomy_params(repository, **asked, api_base=server.api_base), seed=7)
+    changed = sessions(240).to_pylist()
+    changed[1]["events"][0]["query"] = "strange"
+    write_table(pa.Table.from_pylist(changed, schema=schemas.SESSIONS), made.sessions, schemas.SESSIONS)
+    with serving(inventing("strange")) as server:
+        asked |= {"api_base": server.api_base, "n_read": 240, "n_label": 240}
+        run(made, taxonomy_params(repository, **asked), seed=7)
+    assert "; 1 sessions got no usable answer; " in capsys.readouterr().out
+    assert len(labels(made)) == 239
 
 
 def test_replay_with_nothing_recorded_is_refused_and_leaves_the_former_outputs(
@@ -138,7 +258,7 @@ def test_replay_with_nothing_recorded_is_refused_and_leaves_the_former_outputs(
     run(made, taxonomy_params(repository), seed=7)
     before = hashes(made)
     for changes, message in (
-        ({"model": "openai/made-up", "replay": True}, "holds no reply"),
+        ({"model": "openai/made-up", "replay": True}, "is on and no reply"),
         ({"replay": True, "recording": "nowhere"}, r"nowhere/ holds no sample\.jsonl"),
     ):
         with pytest.raises(TeacherError, match=message):
@@ -149,7 +269,7 @@ def test_replay_with_nothing_recorded_is_refused_and_leaves_the_former_outputs(
 def test_a_recording_of_other_sessions_is_refused(tmp_path: Path, repository: Path) -> None:
     made = workspace(tmp_path / "w")
     recorded = taxonomy_params(repository, recording="recorded")
-    run(made, recorded, seed=7)
+    record(made, repository)
     sample = made.root / "recorded" / "sample.jsonl"
     good = sample.read_text(encoding="utf-8")
     for text, message in (
