@@ -230,6 +230,14 @@ class Taxonomy(Block):
         return api_base
 
 
+class Costs(Block):
+    """What an answer of the student costs, in any one unit."""
+
+    false_positive: Positive
+    false_negative: Positive
+    abstention: Weight
+
+
 class Distill(Block):
     """The student."""
 
@@ -238,7 +246,7 @@ class Distill(Block):
     learning_rate: Positive
     weight_decay: Weight
     batch_size: Count
-    abstain_below: Share
+    costs: Costs
 
 
 class TileRanking(Block):

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines import schemas
 from pipelines.distill import calibration, thresholds
 from pipelines.distill.examples import Examples, Intents, examples_by_split, read_intents
-from pipelines.distill.training import fit
+from pipelines.distill.training import candidates
 from pipelines.errors import TableError
 from pipelines.params import Distill
 from pipelines.paths import Workspace, staged
@@ -47,45 +48,47 @@ def trained_student(
     params: Distill,
     seed: int,
 ) -> Student:
-    """Returns a student trained on ``train``; its epoch, calibration and thresholds are chosen on ``valid``."""
+    """Returns a student trained on ``train``; network, epoch, calibration and thresholds are chosen on ``valid``."""
     train, valid = examples["train"], examples["valid"]
-    trained = fit(train, valid, params, seed)
-    slopes, intercepts = calibration.fit(trained.valid_logits, valid.scores)
-    pairs = zip(intents.names, slopes, intercepts, strict=True)
+    trained = candidates(train, valid, params, seed)
+    chosen = min(trained, key=lambda name: trained[name].valid_loss)
+    curves = calibration.fit(trained[chosen].valid_logits, valid.scores)
+    graph = onnx_bytes(trained[chosen].layers.calibrated(curves))
     card = Card(
         intents=intents.names,
-        thresholds=(thresholds.DEFAULT,) * len(intents.names),
-        abstain_below=params.abstain_below,
+        thresholds=(0.0,) * len(intents.names),
+        abstain_below=0.0,
         taxonomy_version=intents.version,
         encoder_version=encoder_version,
-        calibration={intent: {"slope": float(slope), "intercept": float(shift)} for intent, slope, shift in pairs},
+        calibration=dict(zip(intents.names, curves, strict=True)),
         provenance={
             **provenance,
             "embedding_dim": train.embeddings.shape[1],
-            "hidden_dim": params.hidden_dim,
             "n_train_sessions": len(train),
             "n_valid_sessions": len(valid),
-            "best_epoch": trained.best_epoch,
-            "valid_loss": trained.valid_loss,
+            "network": chosen,
+            "candidates": {name: {"valid_loss": found.valid_loss, **found.found} for name, found in trained.items()},
+            "costs": params.costs.model_dump(),
             "seed": seed,
         },
     )
-    student = Student(onnx_bytes(trained.layers.calibrated(slopes, intercepts)), card)
-    chosen = thresholds.fit(student.probabilities(valid.embeddings), valid.scores >= NAMED_FROM)
-    return replace(student, card=replace(card, thresholds=tuple(float(value) for value in chosen)))
+    probabilities = Student(graph, card).probabilities(valid.embeddings)
+    cuts = thresholds.fit(probabilities, valid.scores >= NAMED_FROM, params.costs)
+    by_label = tuple(float(value) for value in cuts.by_label)
+    return Student(graph, replace(card, thresholds=by_label, abstain_below=cuts.abstain_below))
 
 
 def intents_table(student: Student, embeddings: pa.Table) -> pa.Table:
     """Returns schemas.INTENTS of all ``embeddings``, in their order."""
     probabilities = student.probabilities(embedding_matrix(embeddings))
-    intents, abstained = student.decide(probabilities)
+    intents = student.intents(probabilities)
     n_sessions, n_intents = probabilities.shape
     offsets = pa.array(np.arange(n_sessions + 1, dtype=np.int32) * n_intents, pa.int32())
     columns = {
         "session_id": embeddings.column("session_id"),
-        "intents": pa.array(intents, pa.list_(pa.string())),
+        "intents": intents,
         "probabilities": pa.ListArray.from_arrays(offsets, pa.array(probabilities.ravel(), pa.float32())),
-        "abstained": pa.array(abstained),
+        "abstained": pc.equal(pc.list_value_length(intents), 0),
         "encoder_version": embeddings.column("encoder_version"),
         "taxonomy_version": pa.repeat(student.taxonomy_version, n_sessions),
         "student_version": pa.repeat(student.version, n_sessions),
@@ -102,8 +105,9 @@ def _encoder_version(embeddings: pa.Table) -> str:
 
 def _report(student: Student, table: pa.Table) -> None:
     trained = student.card.provenance
-    n_abstained = table.column("abstained").to_numpy().sum()
+    n_abstained = pc.sum(table.column("abstained")).as_py()
+    losses = ", ".join(f"{name} {found['valid_loss']:.4f}" for name, found in trained["candidates"].items())
     print(
         f"distill: {student.version}: {len(student.intent_ids)} intents from {trained['n_train_sessions']:,} labelled "
-        f"sessions (best epoch {trained['best_epoch']}); {len(table):,} sessions decided, {n_abstained:,} abstained"
+        f"sessions (validation loss: {losses}); {len(table):,} sessions decided, {n_abstained:,} abstained"
     )

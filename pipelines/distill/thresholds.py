@@ -1,26 +1,54 @@
-"""The probability from which an intent is named: the best F1 on valid, with care where positives are few."""
+"""The probability from which an intent is named, and below which none is: what costs least on the validation part.
 
+Source: Elkan 2001, "The foundations of cost-sensitive learning", and for abstention Chow 1970, "On optimum recognition
+error and reject tradeoff". With calibrated probabilities the cheapest threshold is false_positive / (false_positive +
+false_negative); we look for it on the validation part, since what is calibrated is the teacher's soft score, and what
+is named or not is its rounding.
+"""
+
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from pipelines.student.thresholds import best_threshold
+from pipelines.params import Costs
+from pipelines.student.thresholds import cheapest_threshold
 
 MIN_POSITIVES: Final = 10
 """A label with fewer positives shares the threshold of all labels together: the best cut of a handful is noise."""
 
-DEFAULT: Final = 0.5  # without any positive there is nothing to choose by
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When the student names an intent, and when it names none."""
+
+    by_label: np.ndarray  # float64 (C,)
+    abstain_below: float  # of a session's highest probability
 
 
-def fit(probabilities: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Returns a threshold a label, float64 (C,).
+def fit(probabilities: np.ndarray, named: np.ndarray, costs: Costs) -> Thresholds:
+    """Returns the cheapest thresholds.
 
     Args:
         probabilities: calibrated, (N, C).
         named: bool (N, C), what the teacher named.
+        costs: of naming a wrong intent, of missing one, and of answering nothing.
     """
-    shared = best_threshold(probabilities.ravel(), named.ravel())[0] if named.any() else DEFAULT
-    thresholds = np.full(named.shape[1], shared)
+    above, below = costs.false_positive * ~named, costs.false_negative * named
+    shared, _ = cheapest_threshold(probabilities.ravel(), above.ravel(), below.ravel())
+    if not named.any():
+        shared = costs.false_positive / (costs.false_positive + costs.false_negative)
+    by_label = np.full(named.shape[1], shared)
     for label in np.flatnonzero(named.sum(axis=0) >= MIN_POSITIVES):
-        thresholds[label], _ = best_threshold(probabilities[:, label], named[:, label])
-    return thresholds
+        by_label[label], _ = cheapest_threshold(probabilities[:, label], above[:, label], below[:, label])
+    spent = session_costs(probabilities >= by_label, named, costs)
+    silence = np.full(len(spent), costs.abstention)
+    abstain_below, _ = cheapest_threshold(probabilities.max(axis=1), spent, silence)
+    return Thresholds(by_label, abstain_below)
+
+
+def session_costs(answered: np.ndarray, named: np.ndarray, costs: Costs) -> np.ndarray:
+    """Returns what each session's answer costs, (N,), of bool ``answered`` and ``named`` (N, C)."""
+    wrong = costs.false_positive * (answered & ~named).sum(axis=1)
+    missed = costs.false_negative * (named & ~answered).sum(axis=1)
+    return np.where(answered.any(axis=1), wrong + missed, costs.abstention)

@@ -1,22 +1,27 @@
-"""The student's training: a small perceptron on the frozen embedding, soft targets, the best epoch by validation.
+"""The student's training: two networks on the frozen embedding, soft targets, the better by validation is kept.
 
 Source: soft targets by binary cross-entropy, after Hinton, Vinyals & Dean 2015 (1503.02531); the teacher's scores are
 probabilities already, so there is no temperature.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 from torch.nn import functional
 
 from pipelines.distill.examples import Examples
 from pipelines.params import Distill
-from pipelines.student.graph import Layers
+from pipelines.student import logistic
+from pipelines.student.graph import Affine, Layers
+
+RIDGES: Final = (100.0, 10.0, 1.0, 0.1)  # of logistic regression, from the strongest on, while validation gains
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,63 @@ class Trained:
 
     layers: Layers
     valid_logits: np.ndarray  # float32 (N, C), of the validation part
-    best_epoch: int  # 1-based
-    valid_loss: float
+    valid_loss: float  # mean over sessions and labels
+    found: Mapping[str, Any]  # what validation chose within the network
+
+
+def candidates(train: Examples, valid: Examples, params: Distill, seed: int) -> dict[str, Trained]:
+    """Returns every network that could become the student, trained."""
+    return {name: network(train, valid, params, seed) for name, network in NETWORKS.items()}
+
+
+def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> Trained:
+    """Returns one hidden layer of relus, as it was after the epoch with the least validation loss."""
+    scale = _Scale.of(train)
+    with reproducible(seed):
+        inputs, targets = scale.tensors(train)
+        valid_inputs, valid_targets = scale.tensors(valid)
+        network = untrained(inputs.shape[1], params.hidden_dim, targets.mean(dim=0))
+        optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.max_epochs)
+        best_loss, best_epoch, best_state = float("inf"), 0, network.state_dict()
+        for epoch in range(1, params.max_epochs + 1):
+            train_epoch(network, optimizer, inputs, targets, params.batch_size)
+            schedule.step()
+            with torch.no_grad():
+                valid_loss = float(functional.binary_cross_entropy_with_logits(network(valid_inputs), valid_targets))
+            if valid_loss < best_loss:
+                best_loss, best_epoch, best_state = valid_loss, epoch, copy.deepcopy(network.state_dict())
+        network.load_state_dict(best_state)
+        with torch.no_grad():
+            valid_logits = network(valid_inputs).numpy()
+    layers = scale.folded(Layers((_affine(network[0]),), _affine(network[2])))
+    return Trained(layers, valid_logits, best_loss, {"epoch": best_epoch, "hidden_dim": params.hidden_dim})
+
+
+def logistic_regression(train: Examples, valid: Examples, params: Distill, seed: int) -> Trained:
+    """Returns one ridge logistic regression a label, with the penalty of the least validation loss."""
+    del params, seed  # it has nothing to draw and nothing to set
+    scale = _Scale.of(train)
+    inputs, valid_inputs = (scale.apply(part).astype(np.float64) for part in (train, valid))
+    best: tuple[float, float, logistic.Heads] | None = None
+    with threadpool_limits(1):  # sums in one order: the same bytes on one core or many
+        for ridge in RIDGES:
+            heads = logistic.fit(inputs, train.scores, np.full(inputs.shape[1], ridge))
+            loss = heads.log_loss(valid_inputs, valid.scores)
+            if best is not None and loss >= best[0]:
+                break
+            best = (loss, ridge, heads)
+    assert best is not None
+    loss, ridge, heads = best
+    layers = Layers((), Affine(heads.weights.astype(np.float32), heads.intercepts.astype(np.float32)))
+    valid_logits = (valid_inputs @ heads.weights + heads.intercepts).astype(np.float32)
+    return Trained(scale.folded(layers), valid_logits, loss, {"ridge": ridge})
+
+
+NETWORKS: Final[Mapping[str, Callable[[Examples, Examples, Distill, int], Trained]]] = {
+    "perceptron": perceptron,
+    "logistic_regression": logistic_regression,
+}
 
 
 @contextmanager
@@ -42,34 +102,12 @@ def reproducible(seed: int) -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-def perceptron(n_inputs: int, n_hidden: int, base_rates: torch.Tensor) -> nn.Sequential:
-    """Returns the untrained network; its first answers are near the base rates (C,)."""
+def untrained(n_inputs: int, n_hidden: int, base_rates: torch.Tensor) -> nn.Sequential:
+    """Returns a network whose first answers are near the base rates (C,)."""
     output = nn.Linear(n_hidden, len(base_rates))
     with torch.no_grad():
         output.bias.copy_(torch.logit(base_rates.clamp(1e-3, 1 - 1e-3)))
     return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), output)
-
-
-def fit(train: Examples, valid: Examples, params: Distill, seed: int) -> Trained:
-    """Returns the network of the epoch with the least validation loss."""
-    mean = train.embeddings.mean(axis=0)
-    deviation = np.maximum(train.embeddings.std(axis=0), 1e-6)
-    with reproducible(seed):
-        inputs, targets = _tensors(train, mean, deviation)
-        valid_inputs, valid_targets = _tensors(valid, mean, deviation)
-        network = perceptron(inputs.shape[1], params.hidden_dim, targets.mean(dim=0))
-        optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
-        best_loss, best_epoch, best_state = float("inf"), 0, network.state_dict()
-        for epoch in range(1, params.max_epochs + 1):
-            train_epoch(network, optimizer, inputs, targets, params.batch_size)
-            with torch.no_grad():
-                valid_loss = float(functional.binary_cross_entropy_with_logits(network(valid_inputs), valid_targets))
-            if valid_loss < best_loss:
-                best_loss, best_epoch, best_state = valid_loss, epoch, copy.deepcopy(network.state_dict())
-        network.load_state_dict(best_state)
-        with torch.no_grad():
-            valid_logits = network(valid_inputs).numpy()
-    return Trained(layers(network).standardized(mean, deviation), valid_logits, best_epoch, best_loss)
 
 
 def train_epoch(
@@ -89,13 +127,27 @@ def train_epoch(
         optimizer.step()
 
 
-def layers(network: nn.Sequential) -> Layers:
-    """Returns the weights of ``network``, as the student's graph holds them."""
-    hidden_weight, hidden_bias, output_weight, output_bias = (
-        weight.detach().numpy() for weight in network.parameters()
-    )
-    return Layers(hidden_weight.T, hidden_bias, output_weight.T, output_bias)
+@dataclass(frozen=True)
+class _Scale:
+    """Mean and deviation of the embedding in the training part."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, train: Examples) -> "_Scale":
+        return cls(train.embeddings.mean(axis=0), np.maximum(train.embeddings.std(axis=0), 1e-6))
+
+    def apply(self, examples: Examples) -> np.ndarray:
+        return np.asarray((examples.embeddings - self.mean) / self.deviation)
+
+    def tensors(self, examples: Examples) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(self.apply(examples)), torch.from_numpy(examples.scores)
+
+    def folded(self, layers: Layers) -> Layers:
+        return layers.standardized(self.mean, self.deviation)
 
 
-def _tensors(examples: Examples, mean: np.ndarray, deviation: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy((examples.embeddings - mean) / deviation), torch.from_numpy(examples.scores)
+def _affine(linear: nn.Module) -> Affine:
+    assert isinstance(linear, nn.Linear)
+    return Affine(linear.weight.detach().numpy().T, linear.bias.detach().numpy())

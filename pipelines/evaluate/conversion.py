@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
-from pipelines.evaluate import logistic, signals
+from pipelines.evaluate import signals
 from pipelines.evaluate.average_precision import average_precision_values
 from pipelines.evaluate.bootstrap import Resamples, estimate, gain
 from pipelines.evaluate.f1 import f1_values
@@ -20,6 +20,7 @@ from pipelines.evaluate.judgement import Judgement, NotAvailableError
 from pipelines.evaluate.outcomes import conversions, outcome_events, usable_split
 from pipelines.evaluate.signals import Scale
 from pipelines.params import Evaluate
+from pipelines.student import logistic
 from pipelines.student.thresholds import best_threshold
 
 TASK: Final = "conversion"

@@ -32,6 +32,8 @@ def write(folder: Path, metrics: Mapping[str, Any], curves: Mapping[str, Rows]) 
             _save(lift_picture(tables["lift"], metrics), folder / "lift.png")
         if "reliability" in curves:
             _save(reliability_picture(curves["reliability"], metrics), folder / "reliability.png")
+        if "coverage" in curves:
+            _save(coverage_picture(curves["coverage"], metrics), folder / "coverage.png")
 
 
 def lift_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -90,6 +92,23 @@ def reliability_picture(rows: Rows, metrics: Mapping[str, Any]) -> Figure:
     panel.scatter([row["probability"] for row in rows], [row["teacher"] for row in rows], s=sizes)
     panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="student's probability", ylabel="teacher's score")
     figure.suptitle(_headline("Reliability of the student, test sessions", metrics), fontsize=9)
+    return figure
+
+
+def coverage_picture(rows: Rows, metrics: Mapping[str, Any]) -> Figure:
+    """Returns how right the student is among its surest sessions; the mark is where it stands by its costs."""
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    panel = figure.subplots()
+    shares = [row["coverage"] for row in rows]
+    panel.fill_between(shares, [row["low"] for row in rows], [row["high"] for row in rows], alpha=0.2, linewidth=0)
+    panel.plot(shares, [row["accuracy"] for row in rows], marker="o", markersize=3, linewidth=1.2)
+    share, accuracy = (metrics["student"][name]["value"] for name in ("answered_share", "answered_accuracy"))
+    panel.plot([share], [accuracy], marker="D", color="C3", linestyle="none", label="as it abstains (distill.costs)")
+    panel.set(xlim=(0, 1.02), xlabel="share of the sessions that are answered, the surest first")
+    panel.set_ylabel("most probable intent is one of the teacher's")
+    panel.legend(frameon=False, fontsize=8, loc="lower left")
+    panel.grid(axis="y", linewidth=0.3)
+    figure.suptitle(_headline("Coverage and accuracy of the student, test sessions", metrics), fontsize=9)
     return figure
 
 

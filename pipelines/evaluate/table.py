@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,9 +54,17 @@ INTERVALS: Final = (
 STUDENT: Final = {
     "fidelity_micro_f1": "micro F1 against its teacher",
     "fidelity_macro_f1": "macro F1 against its teacher",
+    "drop": "drop: what it loses of a teacher that repeats itself",
     "ceiling_micro_f1": "a second labelling against the teacher's, micro F1",
-    "ece": "expected calibration error",
+    "ece": "expected calibration error, all intents",
+    "ece_top_intent": "expected calibration error, most probable intent",
+    "brier": "Brier score, summed over intents",
+    "answered_share": "share of sessions that it answers",
+    "answered_accuracy": "of these, most probable intent is one of the teacher's",
 }
+BRIEF: Final = ("fidelity_micro_f1", "drop", "ceiling_micro_f1", "ece_top_intent")
+"""The rows of the student that a README has room for."""
+TRUE: Final = {"teacher": "the teacher", "student": "the student", "commonest_need": "always the commonest need"}
 
 
 def markdown(metrics: Mapping[str, Any]) -> str:
@@ -68,8 +76,9 @@ def markdown(metrics: Mapping[str, Any]) -> str:
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """Returns what a README has room for: the models of tile ranking, and every lift, marked as the tables are."""
-    parts = [_marks(metrics["notes"]), _models(metrics, "tile_ranking"), _lifts(metrics["lift"]), _explained(metrics)]
+    """Returns what a README has room for: tile ranking, the lifts, the student, marked as the tables are."""
+    parts = [_marks(metrics["notes"]), _models(metrics, "tile_ranking"), _lifts(metrics["lift"])]
+    parts += [_student(metrics["student"], BRIEF), _explained(metrics)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -160,10 +169,13 @@ def _explained(metrics: Mapping[str, Any]) -> str:
     return f"{INTERVALS} {TRUTH}" if isinstance(models, dict) and "oracle" in models else INTERVALS
 
 
-def _student(student: Any) -> str:
+def _student(student: Any, names: Iterable[str] = tuple(STUDENT)) -> str:
     if isinstance(student, str):
         return f"**Student**: {student}"
-    rows = [f"| {words} | {_estimate(student[name])} |" for name, words in STUDENT.items()]
+    rows = [f"| {STUDENT[name]} | {_estimate(student[name])} |" for name in names]
+    truth = student.get("truth_accuracy", {})
+    if not isinstance(truth, str):
+        rows += [f"| true need found: {TRUE[name]} | {_estimate(found)} |" for name, found in truth.items()]
     return "\n".join(["| Student | |", "|---|---|", *rows])
 
 

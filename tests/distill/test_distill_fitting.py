@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from pipelines.distill import calibration, thresholds
 from pipelines.distill.examples import Examples
-from pipelines.distill.training import Trained, fit
-from pipelines.params import Distill
+from pipelines.distill.training import Trained, candidates, logistic_regression, perceptron
+from pipelines.params import Costs, Distill
 
-PARAMS = Distill(hidden_dim=32, max_epochs=300, learning_rate=0.02, weight_decay=0.0, batch_size=64, abstain_below=0.3)
+COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
+PARAMS = Distill(hidden_dim=32, max_epochs=300, learning_rate=0.02, weight_decay=0.0, batch_size=64, costs=COSTS)
 
 
 def batch(n_sessions: int = 40, seed: int = 0) -> Examples:
@@ -24,7 +26,7 @@ def valid_probabilities(trained: Trained) -> np.ndarray:
 
 def test_overfits_one_batch() -> None:
     examples = batch()
-    trained = fit(examples, examples, PARAMS, seed=7)
+    trained = perceptron(examples, examples, PARAMS, seed=7)
     assert trained.valid_loss < 0.01
     assert ((valid_probabilities(trained) >= 0.5) == (examples.scores >= 0.5)).all()
 
@@ -33,24 +35,24 @@ def test_soft_targets_are_met_not_rounded() -> None:
     embeddings = np.zeros((2, 3), np.float32)
     embeddings[1] = 1
     examples = Examples(embeddings, np.array([[0.2], [0.7]], np.float32))
-    found = valid_probabilities(fit(examples, examples, PARAMS, seed=7))
+    found = valid_probabilities(perceptron(examples, examples, PARAMS, seed=7))
     np.testing.assert_allclose(found.ravel(), [0.2, 0.7], atol=0.01)
 
 
 def test_keeps_the_epoch_with_the_least_validation_loss() -> None:
     train, valid = batch(seed=0), batch(seed=1)  # noise: whatever is learnt beyond the base rates is wrong on valid
-    trained = fit(train, valid, PARAMS, seed=7)
-    assert trained.best_epoch < PARAMS.max_epochs / 2
-    last = fit(train, train, PARAMS, seed=7)  # the same steps, judged on train: the last epochs win
-    assert last.best_epoch > trained.best_epoch
+    trained = perceptron(train, valid, PARAMS, seed=7)
+    assert trained.found["epoch"] < PARAMS.max_epochs / 2
+    last = perceptron(train, train, PARAMS, seed=7)  # the same steps, judged on train: the last epochs win
+    assert last.found["epoch"] > trained.found["epoch"]
 
 
 def test_same_seed_same_weights_and_torch_is_left_as_it_was() -> None:
     before = torch.random.get_rng_state(), torch.get_num_threads()
-    first, second = (fit(batch(), batch(seed=1), PARAMS, seed=7) for _ in range(2))
-    other = fit(batch(), batch(seed=1), PARAMS, seed=8)
-    assert first.layers.hidden_weight.tobytes() == second.layers.hidden_weight.tobytes()
-    assert first.layers.hidden_weight.tobytes() != other.layers.hidden_weight.tobytes()
+    first, second = (perceptron(batch(), batch(seed=1), PARAMS, seed=7) for _ in range(2))
+    other = perceptron(batch(), batch(seed=1), PARAMS, seed=8)
+    assert first.layers.hidden[0].weight.tobytes() == second.layers.hidden[0].weight.tobytes()
+    assert first.layers.hidden[0].weight.tobytes() != other.layers.hidden[0].weight.tobytes()
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert before[1] == torch.get_num_threads()
 
@@ -67,59 +69,153 @@ def test_calibration_mends_an_overconfident_label() -> None:
     logits = generator.normal(-1, 2, (3000, 1))
     targets = (generator.random((3000, 1)) < 1 / (1 + np.exp(-logits))).astype(float)
     overconfident = 3 * logits + 1
-    slopes, intercepts = calibration.fit(overconfident, targets)
-    assert slopes[0] == pytest.approx(1 / 3, abs=0.04)
-    assert intercepts[0] == pytest.approx(-1 / 3, abs=0.15)
-    before, after = (calibration_error(x, targets) for x in (overconfident, overconfident * slopes + intercepts))
+    curve = calibration.platt(overconfident[:, 0], targets[:, 0])
+    assert curve.slope == pytest.approx(1 / 3, abs=0.04)
+    assert curve.intercept == pytest.approx(-1 / 3, abs=0.15)
+    before, after = (calibration_error(x, targets) for x in (overconfident, curve.of(overconfident)))
     assert after < before / 3
 
 
 def test_calibration_leaves_a_label_without_positives_near_as_trained() -> None:
-    logits = np.full((50, 1), -6.0)
-    slopes, intercepts = calibration.fit(logits, np.zeros((50, 1)))
-    assert slopes[0] == pytest.approx(1, abs=0.5)
-    assert intercepts[0] == pytest.approx(0, abs=0.5)
+    logits = np.full(50, -6.0)
+    for method in calibration.METHODS.values():
+        found = 1 / (1 + np.exp(-method(logits, np.zeros(50)).of(logits)))
+        assert found == pytest.approx(1 / (1 + np.exp(6)), abs=0.0025)
 
 
 def test_one_positive_cannot_drag_a_label_far() -> None:
-    logits, targets = np.linspace(-4, 0, 20)[:, None], np.zeros((20, 1))
+    logits, targets = np.linspace(-4, 0, 20), np.zeros(20)
     targets[0] = 1  # the least likely one
-    slopes, _ = calibration.fit(logits, targets)
-    assert 0.05 <= slopes[0] < 1
+    assert 0.05 <= calibration.platt(logits, targets).slope < 1
 
 
 def test_calibration_never_turns_the_order_round() -> None:
-    logits = np.random.default_rng(0).normal(0, 2, (500, 1))
-    slopes, _ = calibration.fit(logits, (logits < 0).astype(float))
-    assert slopes[0] == calibration.MIN_SLOPE
+    logits = np.sort(np.random.default_rng(0).normal(0, 2, 500))
+    turned = (logits < 0).astype(float)
+    assert calibration.platt(logits, turned).slope == calibration.MIN_SLOPE
+    for method in calibration.METHODS.values():
+        assert (np.diff(method(logits, turned).of(logits)) >= 0).all()
 
 
 def test_calibration_matches_a_grid_search() -> None:
     generator = np.random.default_rng(4)
-    logits, targets = generator.normal(0, 1, (60, 1)), generator.random((60, 1))
-    slopes, intercepts = calibration.fit(logits, targets)
+    logits, targets = generator.normal(0, 1, 60), generator.random(60)
+    curve = calibration.platt(logits, targets)
     best = (np.inf, 0.0, 0.0)
     for slope in np.arange(0.05, 1.5, 0.01):
         for intercept in np.arange(-0.6, 0.6, 0.01):
             scaled = slope * logits + intercept
             loss = np.sum(np.logaddexp(0, scaled) - targets * scaled) + ((slope - 1) ** 2 + intercept**2) / 2
             best = min(best, (float(loss), slope, intercept))
-    assert slopes[0] == pytest.approx(best[1], abs=0.02)
-    assert intercepts[0] == pytest.approx(best[2], abs=0.02)
+    assert curve.slope == pytest.approx(best[1], abs=0.02)
+    assert curve.intercept == pytest.approx(best[2], abs=0.02)
+
+
+def test_a_temperature_is_the_slope_of_the_least_loss() -> None:
+    generator = np.random.default_rng(4)
+    logits, targets = generator.normal(0, 3, 60), generator.random(60)
+    curve = calibration.temperature(logits, targets)
+    slopes = np.arange(0.05, 2, 0.001)
+    losses = [calibration.log_losses(s * logits, targets).sum() + (s - 1) ** 2 / 2 for s in slopes]
+    assert curve.intercept == 0
+    assert curve.slope == pytest.approx(slopes[np.argmin(losses)], abs=0.002)
+
+
+def test_the_isotonic_curve_by_hand() -> None:
+    logits = np.repeat([-2.0, 0.0, 2.0], 100)
+    targets = np.concatenate([np.full(100, 0.3), np.full(100, 0.1), np.full(100, 0.9)])
+    curve = calibration.isotonic(logits, targets)
+    # the first two are out of order: together .2, at -1; each counts one session more, as Platt would have it
+    joined, upper = (np.log(p / (1 - p)) for p in (0.2, 0.9))
+    assert curve.knots == pytest.approx([-1, 2])
+    assert curve.of(np.array([-1.0, 2.0])) == pytest.approx([joined, upper], abs=0.1)
+    assert curve.of(np.array([0.5])) == pytest.approx((joined + upper) / 2, abs=0.1)
+
+
+def test_folds_choose_the_curve_that_fits() -> None:
+    generator = np.random.default_rng(6)
+    logits = generator.normal(0, 2, 4000)
+
+    def chosen(true_logits: np.ndarray) -> str:
+        happened = generator.random(4000) < 1 / (1 + np.exp(-true_logits))
+        return calibration.best(logits, happened.astype(float)).method
+
+    assert chosen(logits) == "as trained"
+    assert chosen(logits / 3) == "temperature"
+    assert chosen(logits / 3 - 1) == "platt"
+    assert chosen(np.where(logits < 0, -3, np.where(logits < 2, 0.0, 4.0))) == "isotonic"
 
 
 def test_a_label_with_few_positives_shares_the_common_threshold() -> None:
     probabilities, named = np.zeros((30, 2)), np.zeros((30, 2), bool)
     probabilities[:12, 0], named[:12, 0] = 0.8, True  # twelve: a threshold of its own, between .8 and 0
-    probabilities[:2, 1], named[0, 1] = 0.3, True  # one: shares
-    found = thresholds.fit(probabilities, named)
-    # together: cut at .8 gives 24 / 25, cut at .3 gives 26 / 27
-    assert found.tolist() == [pytest.approx(0.4), pytest.approx(0.15)]
-    named[1, 1] = False
-    named[0, 1] = False
-    # without the positive at .3 the common cut is at .8, halfway to .3
-    assert thresholds.fit(probabilities, named).tolist() == [pytest.approx(0.4), pytest.approx(0.55)]
+    probabilities[:3, 1], named[:3, 1] = 0.3, True  # three: the common one, below all that is true
+    probabilities[3:5, 1] = 0.1
+    found = thresholds.fit(probabilities, named, COSTS)
+    assert found.by_label.tolist() == [pytest.approx(0.4), pytest.approx(0.2)]
 
 
-def test_without_any_positive_the_threshold_is_one_half() -> None:
-    assert thresholds.fit(np.full((3, 2), 0.1), np.zeros((3, 2), bool)).tolist() == [0.5, 0.5]
+def test_without_any_positive_the_threshold_follows_from_the_costs_alone() -> None:
+    dear = Costs(false_positive=3.0, false_negative=1.0, abstention=1.0)
+    found = thresholds.fit(np.full((3, 2), 0.1), np.zeros((3, 2), bool), dear)
+    assert found.by_label.tolist() == [0.75, 0.75]
+
+
+def test_costs_of_answers_by_hand() -> None:
+    answered = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0]], bool)
+    named = np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0], [0, 0, 0]], bool)
+    costs = Costs(false_positive=2.0, false_negative=3.0, abstention=0.5)
+    # right; two wrong and one missed; no answer, whatever was true
+    assert thresholds.session_costs(answered, named, costs).tolist() == [0, 7, 0.5, 0.5]
+
+
+def test_where_to_abstain_by_hand() -> None:
+    probabilities = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4], [0.1]] + [[0.95]] * 10)
+    named = np.array([[1], [1], [1], [0], [1], [0], [0]] + [[1]] * 10, bool)
+
+    def below(abstention: float) -> float:
+        found = thresholds.fit(probabilities, named, Costs(false_positive=1, false_negative=1, abstention=abstention))
+        assert found.by_label.tolist() == [pytest.approx(0.65)]  # of two cuts with one mistake the higher
+        return found.abstain_below
+
+    # what passes .65 is right, so silence never pays above it; below it nothing is named: silence anyway
+    assert below(0.5) == pytest.approx(0.65)
+    assert below(0.0) == pytest.approx(0.975)
+
+
+def test_dear_mistakes_make_fewer_answers() -> None:
+    generator = np.random.default_rng(8)
+    probabilities = generator.random((2000, 4)) ** 3
+    named = generator.random((2000, 4)) < probabilities
+
+    def answered(false_positive: float, false_negative: float, abstention: float) -> float:
+        costs = Costs(false_positive=false_positive, false_negative=false_negative, abstention=abstention)
+        found = thresholds.fit(probabilities, named, costs)
+        sure = probabilities.max(axis=1, keepdims=True) >= found.abstain_below
+        return float(((probabilities >= found.by_label) & sure).mean())
+
+    assert answered(4, 1, 100) < answered(1, 1, 100) < answered(1, 4, 100)
+    assert answered(1, 1, 0.2) < answered(1, 1, 1) < answered(1, 1, 100)
+
+
+def test_logistic_regression_is_that_of_sklearn() -> None:
+    generator = np.random.default_rng(3)
+    embeddings = generator.normal(3, 2, (400, 5)).astype(np.float32)
+    scores = (generator.random((400, 2)) < 1 / (1 + np.exp(-embeddings[:, :2] + 3))).astype(np.float32)
+    train, valid = Examples(embeddings[:300], scores[:300]), Examples(embeddings[300:], scores[300:])
+    found = logistic_regression(train, valid, PARAMS, 7)
+    mean, deviation = train.embeddings.mean(axis=0), train.embeddings.std(axis=0)
+    for label in range(2):
+        theirs = LogisticRegression(C=1 / found.found["ridge"], tol=1e-8, max_iter=1000)
+        theirs.fit((train.embeddings - mean) / deviation, train.scores[:, label])
+        expected = theirs.decision_function((valid.embeddings - mean) / deviation)
+        np.testing.assert_allclose(found.valid_logits[:, label], expected, atol=2e-3)
+
+
+def test_both_networks_are_trained_and_each_says_how_it_fares() -> None:
+    """Whether both coordinates have one sign: beyond any line, not beyond a hidden layer."""
+    embeddings = np.random.default_rng(1).normal(0, 1, (600, 2)).astype(np.float32)
+    scores = (embeddings.prod(axis=1, keepdims=True) > 0).astype(np.float32)
+    train, valid = Examples(embeddings[:400], scores[:400]), Examples(embeddings[400:], scores[400:])
+    found = candidates(train, valid, PARAMS, 7)
+    assert found["perceptron"].valid_loss < 0.2 < 0.6 < found["logistic_regression"].valid_loss

@@ -13,13 +13,14 @@ import yaml
 from pipelines import schemas
 from pipelines.distill import stage
 from pipelines.errors import TableError
-from pipelines.params import Distill
+from pipelines.params import Costs, Distill
 from pipelines.paths import Workspace
 from pipelines.student import Student
 from pipelines.student.labels import embedding_matrix
 from pipelines.tables import read_table, write_table
 
-PARAMS = Distill(hidden_dim=16, max_epochs=30, learning_rate=0.02, weight_decay=0.0, batch_size=64, abstain_below=0.3)
+COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
+PARAMS = Distill(hidden_dim=16, max_epochs=30, learning_rate=0.02, weight_decay=0.0, batch_size=64, costs=COSTS)
 INTENTS = ("loans", "cards", "savings")
 N_SESSIONS, N_LABELLED = 400, 300
 
@@ -129,7 +130,11 @@ def test_meta_says_where_it_comes_from(workspace: Workspace) -> None:
     assert meta["intents"][0] == {"id": "loans", "name": "Loans"}
     provenance = meta["provenance"]
     assert provenance["teacher"] == "offline"
-    assert provenance["hidden_dim"] == 16
+    assert provenance["candidates"]["perceptron"]["hidden_dim"] == 16
+    losses = {name: found["valid_loss"] for name, found in provenance["candidates"].items()}
+    assert losses.keys() == {"perceptron", "logistic_regression"}
+    assert provenance["network"] == min(losses, key=lambda name: losses[name])
+    assert provenance["costs"] == COSTS.model_dump()
     assert provenance["n_train_sessions"] + provenance["n_valid_sessions"] < N_LABELLED
 
 

@@ -8,10 +8,11 @@ from evaluate_world import World
 
 from pipelines.distill import stage as distill
 from pipelines.evaluate import stage as evaluate
-from pipelines.params import Conversion, Distill, Evaluate, TileRanking
+from pipelines.params import Conversion, Costs, Distill, Evaluate, TileRanking
 from pipelines.paths import Workspace
 
-DISTILL = Distill(hidden_dim=16, max_epochs=20, learning_rate=0.02, weight_decay=0.0, batch_size=64, abstain_below=0.3)
+COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
+DISTILL = Distill(hidden_dim=16, max_epochs=20, learning_rate=0.02, weight_decay=0.0, batch_size=64, costs=COSTS)
 EVALUATE = Evaluate(
     tile_ranking=TileRanking(
         impression_event="home_impression",

@@ -8,11 +8,11 @@ from evaluate_world import at, event, session, table
 from sklearn.linear_model import LogisticRegression
 
 from pipelines import schemas
-from pipelines.evaluate import logistic
 from pipelines.evaluate.conversion import Problem, predictions
 from pipelines.evaluate.history import session_keys
 from pipelines.evaluate.outcomes import conversions, outcome_events, usable_split
 from pipelines.params import Evaluate
+from pipelines.student import logistic
 
 
 def outcome(day: float, visitor: str, product: Any = "loan", customer: str | None = None) -> dict[str, Any]:

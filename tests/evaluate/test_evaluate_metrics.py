@@ -11,9 +11,16 @@ from sklearn.metrics import average_precision_score, f1_score, v_measure_score
 from pipelines.evaluate.average_precision import average_precision_values
 from pipelines.evaluate.bootstrap import Resamples
 from pipelines.evaluate.encoder_probes import _ridge, effective_ranks
-from pipelines.evaluate.f1 import f1_values
+from pipelines.evaluate.f1 import f1_by_label, f1_values
+from pipelines.evaluate.reliability import (
+    brier_score,
+    calibration_error,
+    coverage_accuracy,
+    reliability,
+    top_calibration_error,
+)
 from pipelines.evaluate.signals import calendar
-from pipelines.evaluate.student_quality import calibration_error, reliability, top_calibration_error
+from pipelines.evaluate.student_truth import commonest
 from pipelines.evaluate.taxonomy_quality import v_measure
 from pipelines.evaluate.tile_ranking import hit_shares, metric_values
 from pipelines.paths import Workspace
@@ -72,6 +79,15 @@ def test_f1_of_resamples_by_a_slow_loop() -> None:
         assert found["micro_f1"][number] == pytest.approx(expected)
 
 
+def test_f1_of_each_label_by_hand() -> None:
+    predicted = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
+    actual = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], bool)
+    found = f1_by_label(whole(3), predicted, actual)
+    assert found["f1"][0].tolist() == pytest.approx([0.5, 1.0, np.nan], nan_ok=True)
+    assert found["precision"][0].tolist() == pytest.approx([0.5, 1.0, np.nan], nan_ok=True)
+    assert found["recall"][0].tolist() == pytest.approx([0.5, 1.0, np.nan], nan_ok=True)
+
+
 def test_average_precision_by_hand() -> None:
     probabilities = np.array([[0.9, 0.2], [0.6, 0.6]])
     actual = np.array([[False, True], [True, False]])
@@ -109,6 +125,29 @@ def test_calibration_error_by_hand() -> None:
     # bins of 1/15: {.9} gap -.1; {.95} gap .95; {.1} gap .1; the three zeros together -.3; over 6 pairs
     assert calibration_error(whole(3), probabilities, scores)[0] == pytest.approx((0.1 + 0.95 + 0.1 + 0.3) / 6)
     assert top_calibration_error(whole(3), probabilities, scores)[0] == pytest.approx((0.1 + 0.95 + 0.1) / 3)
+
+
+def test_brier_score_by_hand() -> None:
+    probabilities, scores = np.array([[0.9, 0.2], [0.5, 0.5]], np.float32), np.array([[1, 0], [0, 0.5]], np.float32)
+    assert brier_score(whole(2), probabilities, scores)[0] == pytest.approx((0.01 + 0.04 + 0.25) / 2)
+
+
+def test_the_coverage_accuracy_curve_by_hand() -> None:
+    probabilities = np.linspace(0.99, 0.6, 40)[:, None]
+    named = np.ones((40, 1), bool)
+    named[[5, 20, 30, 39]] = False
+    curve = coverage_accuracy(whole(40), probabilities, named)
+    assert [row["coverage"] for row in curve] == pytest.approx([place / 20 for place in range(1, 21)])
+    assert curve[1]["accuracy"] == 1  # the four surest are right
+    assert curve[4]["accuracy"] == pytest.approx(9 / 10)
+    assert curve[19]["accuracy"] == pytest.approx(36 / 40)
+    assert curve[4]["abstain_below"] == pytest.approx(probabilities[9, 0], abs=1e-6)
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in curve)
+
+
+def test_what_an_intent_stands_for_is_what_it_met_most_often() -> None:
+    labels, needs = np.array([0, 0, 0, 2, 2]), np.array(["a", "b", "b", "c", "a"], object)
+    assert commonest(labels, needs, 3).tolist() == ["b", "", "a"]  # of equals the first by name
 
 
 def test_a_probability_of_one_falls_in_the_last_bin() -> None:

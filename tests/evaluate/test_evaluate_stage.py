@@ -73,6 +73,10 @@ def test_the_student_repeats_a_plain_teacher(evaluated: Workspace) -> None:
     metrics = read(evaluated)
     assert metrics["student"]["fidelity_micro_f1"]["value"] > 0.95
     assert metrics["student"]["ceiling_micro_f1"].startswith("not available: needs a second")
+    assert metrics["student"]["drop"]["value"] == pytest.approx(1 - metrics["student"]["fidelity_micro_f1"]["value"])
+    assert metrics["student"]["by_intent"].keys() == set(NEEDS)
+    assert metrics["student"]["truth_accuracy"]["student"]["value"] > 0.95
+    assert metrics["student"]["truth_accuracy"]["commonest_need"]["value"] < 0.6
     assert metrics["taxonomy"]["truth_v_measure"]["teacher"] == {"value": 1.0, "ci95": [1.0, 1.0]}
     assert metrics["taxonomy"]["coverage"]["value"] == 1
 
@@ -191,6 +195,7 @@ def test_without_the_truth_nothing_is_compared_with_it(copied: Workspace, params
     stage.run(copied, params, 7)
     after = read(copied)
     assert "truth_v_measure" not in after["taxonomy"]
+    assert "truth_accuracy" not in after["student"]
     assert "data" not in after["notes"]
     for reference in ("linked_needs", "current_needs", "oracle"):
         assert reference not in after["tile_ranking"]
@@ -209,6 +214,23 @@ def test_a_second_labelling_gives_the_ceiling(copied: Workspace, params: Evaluat
     ceiling = read(copied)["student"]["ceiling_micro_f1"]
     assert ceiling["value"] == pytest.approx(1 - n_wrong / len(second), abs=1e-6)
     assert ceiling["ci95"][0] < ceiling["value"] < ceiling["ci95"][1]
+    student = read(copied)["student"]
+    assert student["drop"] == student["drop_to_second_labelling"]  # the same teacher: a ceiling
+    assert student["drop"]["value"] == pytest.approx(
+        1 - student["fidelity_micro_f1"]["value"] / ceiling["value"], abs=1e-5
+    )
+
+
+def test_another_annotator_is_no_ceiling(copied: Workspace, params: Evaluate) -> None:
+    second = [row | {"model": "another"} for row in World().labels()]
+    for row in second[::2]:
+        row["intents"] = [NEEDS[(NEEDS.index(row["intents"][0]) + 1) % 3]]
+    write_table(table(second, schemas.LABELS), copied.second_labels, schemas.LABELS)
+    stage.run(copied, params, 7)
+    student = read(copied)["student"]
+    assert student["ceiling_micro_f1"]["value"] < 0.7
+    assert student["drop_to_second_labelling"]["value"] < 0
+    assert student["drop"]["value"] == pytest.approx(1 - student["fidelity_micro_f1"]["value"])
 
 
 def test_decisions_in_one_part_only_are_not_judged(copied: Workspace, params: Evaluate) -> None:

@@ -27,7 +27,9 @@ def metrics() -> dict[str, Any]:
             "fidelity_micro_f1": estimate(0.9),
             "fidelity_macro_f1": estimate(0.8),
             "ceiling_micro_f1": "not available: needs a second labelling",
-            "ece": estimate(0.02),
+            "drop": estimate(0.1),
+            "truth_accuracy": {"teacher": estimate(0.6), "student": estimate(0.55)},
+            **dict.fromkeys(("ece", "ece_top_intent", "brier", "answered_share", "answered_accuracy"), estimate(0.02)),
         },
         "lift": {"conversion": {"embedding_over_teacher_labels": pair}},
     }
@@ -40,6 +42,7 @@ def test_the_table_shows_figures_intervals_marks_and_what_is_missing() -> None:
     assert "| embedding | 0.5000 [0.4000, 0.6000] | undefined | 0.2000 [0.1000, 0.3000] |" in found
     assert "| micro F1 +4.3% [-5.7%, +14.3%]; average precision +20.0% [+10.0%, +30.0%] |" in found
     assert "Made of the truth" not in found
+    assert "| true need found: the student | 0.5500 [0.4500, 0.6500] |" in found
     assert "| a second labelling against the teacher's, micro F1 | not available: needs a second labelling |" in found
 
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from pipelines.distill.training import layers
 from pipelines.errors import TableError
 from pipelines.student import Card, Student
-from pipelines.student.graph import Layers, onnx_bytes
+from pipelines.student.curve import Curve
+from pipelines.student.graph import Affine, Layers, onnx_bytes
+from pipelines.student.single import Single
 
 CARD = Card(
     intents={"loans": "Loans", "cards": "Cards", "savings": "Savings"},
@@ -22,7 +23,11 @@ CARD = Card(
     abstain_below=0.45,
     taxonomy_version="taxonomy-1",
     encoder_version="encoder-1",
-    calibration={intent: {"slope": 1.0, "intercept": 0.0} for intent in ("loans", "cards", "savings")},
+    calibration={
+        "loans": Curve("as trained"),
+        "cards": Curve("platt", 0.5, 0.3),
+        "savings": Curve.through("isotonic", [(-2.0, -3.0), (0.0, -0.5), (1.5, 2.0)]),
+    },
     provenance={"seed": 7},
 )
 
@@ -33,8 +38,17 @@ def network() -> nn.Sequential:
         return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
+def affine(linear: nn.Module) -> Affine:
+    assert isinstance(linear, nn.Linear)
+    return Affine(linear.weight.detach().numpy().T, linear.bias.detach().numpy())
+
+
+def layers(net: nn.Sequential) -> Layers:
+    return Layers((affine(net[0]),), affine(net[2]))
+
+
 def student() -> Student:
-    return Student(onnx_bytes(layers(network())), CARD)
+    return Student(onnx_bytes(layers(network()).calibrated(list(CARD.calibration.values()))), CARD)
 
 
 def embeddings(n_sessions: int) -> np.ndarray:
@@ -44,14 +58,33 @@ def embeddings(n_sessions: int) -> np.ndarray:
 def test_the_graph_answers_as_torch_does_with_scaling_and_calibration_folded_in() -> None:
     vectors, trained = embeddings(200), network()
     mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-    slopes, intercepts = np.array([0.5, 1.0, 2.0]), np.array([0.3, 0.0, -1.0])
-    folded = layers(trained).standardized(mean, deviation).calibrated(slopes, intercepts)
+    curves = list(CARD.calibration.values())
     with torch.no_grad():
-        logits = trained(torch.from_numpy((vectors - mean) / deviation))
-        expected = torch.sigmoid(logits * torch.from_numpy(slopes) + torch.from_numpy(intercepts)).numpy()
+        logits = trained(torch.from_numpy((vectors - mean) / deviation)).numpy().astype(np.float64)
+    bent = np.stack([curve.of(logits[:, label]) for label, curve in enumerate(curves)], axis=1)
+    assert (logits[:, 2] > 0).any()  # beyond more than one knot
+    folded = layers(trained).standardized(mean, deviation).calibrated(curves)
     found = Student(onnx_bytes(folded), CARD).probabilities(vectors)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-bent)), atol=1e-5)
+
+
+def test_without_a_hidden_layer_it_is_logistic_regression() -> None:
+    vectors, generator = embeddings(50), np.random.default_rng(5)
+    output = Affine(generator.normal(size=(8, 3)), generator.normal(size=3))
+    curves = list(CARD.calibration.values())
+    folded = Layers((), output).standardized(np.full(8, 2.0), np.full(8, 3.0)).calibrated(curves)
+    logits = (vectors.astype(np.float64) - 2) / 3 @ output.weight + output.bias
+    bent = np.stack([curve.of(logits[:, label]) for label, curve in enumerate(curves)], axis=1)
+    np.testing.assert_allclose(
+        Student(onnx_bytes(folded), CARD).probabilities(vectors), 1 / (1 + np.exp(-bent)), atol=1e-5
+    )
+
+
+def test_a_curve_by_hand() -> None:
+    curve = Curve.through("isotonic", [(0.0, 1.0), (2.0, 5.0), (3.0, 5.5)])
+    # slope 1 before the first point, 2 between the first two, a half to the third, 1 again behind it
+    assert curve.of(np.array([-1.0, 0.0, 1.0, 2.0, 2.5, 3.0, 5.0])).tolist() == [0, 1, 3, 5, 5.25, 5.5, 7.5]
 
 
 def test_the_same_weights_give_the_same_bytes() -> None:
@@ -62,6 +95,26 @@ def test_an_answer_does_not_depend_on_the_batch_around_it() -> None:
     vectors = embeddings(50)
     alone = np.concatenate([student().probabilities(vectors[row : row + 1]) for row in range(50)])
     np.testing.assert_allclose(student().probabilities(vectors), alone, atol=1e-6)
+
+
+def test_blocks_on_two_threads_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = embeddings(1000)
+    at_once = student().probabilities(vectors)
+    monkeypatch.setattr("pipelines.student.bundle.ROWS_AT_ONCE", 64)
+    np.testing.assert_allclose(student().probabilities(vectors), at_once, atol=1e-6)
+
+
+def test_one_session_alone_is_answered_as_in_a_batch() -> None:
+    found, vectors = (
+        replace(student(), card=replace(CARD, thresholds=(0.8, 0.7, 0.9), abstain_below=0.85)),
+        embeddings(300),
+    )
+    alone = Single(found)
+    answers = [alone(vector) for vector in vectors]
+    probabilities = found.probabilities(vectors)
+    np.testing.assert_allclose([answer.probabilities for answer in answers], probabilities, atol=1e-6)
+    assert [answer.intents for answer in answers] == found.decide(probabilities)[0]
+    assert {len(answer.intents) for answer in answers} >= {0, 1, 2}
 
 
 def test_no_sessions_give_no_answers() -> None:
@@ -138,9 +191,9 @@ def test_refuses_embeddings_of_another_dimension() -> None:
 
 
 def test_scaling_is_exact_on_a_hand_computed_net() -> None:
-    one = np.ones((1, 1), np.float32)
-    net = Layers(2 * one, np.zeros(1, np.float32), one, np.zeros(1, np.float32))  # logit = relu(2 x)
-    folded = net.standardized(np.array([1.0]), np.array([2.0])).calibrated(np.array([3.0]), np.array([-1.0]))
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    net = Layers((Affine(2 * one, zero),), Affine(one, zero))  # logit = relu(2 x)
+    folded = net.standardized(np.array([1.0]), np.array([2.0])).calibrated([Curve("platt", 3.0, -1.0)])
     card = replace(CARD, intents={"loans": "Loans"}, thresholds=(0.5,))
     found = Student(onnx_bytes(folded), card).probabilities(np.array([[2.0], [0.0]], np.float32))
     # x = 2: (2 - 1) / 2 * 2 = 1, times 3 minus 1 is 2; x = 0: relu gives 0, minus 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines import schemas
 from pipelines.errors import TableError
 from pipelines.student.labels import embedding_matrix, id_matrix, score_matrix
-from pipelines.student.thresholds import best_threshold
+from pipelines.student.thresholds import best_threshold, cheapest_threshold
 
 
 def label_table(rows: list[tuple[list[str], list[float]]]) -> pa.Table:
@@ -76,3 +76,36 @@ def test_no_other_threshold_is_better(pairs: list[tuple[float, bool]]) -> None:
     threshold, found = best_threshold(probabilities, actual)
     assert f1(threshold) == pytest.approx(found)
     assert found == pytest.approx(max(f1(cut) for cut in [0.0, *probabilities]))
+
+
+def test_the_cheapest_threshold_of_a_hand_computed_case() -> None:
+    scores, actual = np.array([0.9, 0.7, 0.6, 0.2]), np.array([True, False, True, False])
+    above, below = 1.0 * ~actual, 1.0 * actual
+    # from none above to all: 2, 1, 2, 1, 2 mistakes; of the two cheapest the higher
+    assert cheapest_threshold(scores, above, below) == (pytest.approx(0.8), 1.0)
+    # a miss costs three: 6, 3, 4, 1, 2
+    assert cheapest_threshold(scores, above, 3 * below) == (pytest.approx(0.4), 1.0)
+    # a false alarm costs three: 2, 1, 4, 3, 6
+    assert cheapest_threshold(scores, 3 * above, below) == (pytest.approx(0.8), 1.0)
+    # nothing is worth naming: above the highest, halfway to one
+    assert cheapest_threshold(scores, above + 1, 0 * below) == (pytest.approx(0.95), 0.0)
+    # everything is: below the least, halfway to zero
+    assert cheapest_threshold(scores, 0 * above, below + 1) == (pytest.approx(0.1), 0.0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.1, 0.4, 0.5, 0.9]), st.integers(0, 3), st.integers(0, 3)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_no_other_threshold_is_cheaper(rows: list[tuple[float, int, int]]) -> None:
+    scores, above, below = (np.array(column, float) for column in zip(*rows, strict=True))
+
+    def cost(threshold: float) -> float:
+        return float(np.where(scores >= threshold, above, below).sum())
+
+    threshold, found = cheapest_threshold(scores, above, below)
+    assert cost(threshold) == pytest.approx(found)
+    assert found == pytest.approx(min(cost(cut) for cut in [0.0, 1.0, *scores]))

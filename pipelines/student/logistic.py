@@ -1,4 +1,4 @@
-"""The conversion head: one ridge logistic regression a product, all fitted at once."""
+"""One ridge logistic regression a label, all fitted at once: a rival of the perceptron, and the head of conversion."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,17 +12,17 @@ MAX_ITERATIONS: Final = 500
 
 @dataclass(frozen=True)
 class Heads:
-    """One column a product."""
+    """One column a label."""
 
-    weights: np.ndarray  # (F, P)
-    intercepts: np.ndarray  # (P,)
+    weights: np.ndarray  # (F, C)
+    intercepts: np.ndarray  # (C,)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Returns the probability of each product, (N, P)."""
+        """Returns the probability of each label, (N, C)."""
         return np.asarray(expit(features @ self.weights + self.intercepts))
 
     def log_loss(self, features: np.ndarray, outcomes: np.ndarray) -> float:
-        """Returns the mean log loss over all rows and products."""
+        """Returns the mean log loss over all rows and labels."""
         logits = features @ self.weights + self.intercepts
         return float(np.mean(np.logaddexp(0, logits) - outcomes * logits))
 
@@ -32,13 +32,13 @@ def fit(features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray) -> Heads:
 
     Args:
         features: (N, F), of about unit scale.
-        outcomes: bool (N, P).
+        outcomes: (N, C), yes or no, or in [0, 1].
         l2: (F,), the penalty of each feature's weights.
     """
     n_rows, n_features = features.shape
-    n_products = outcomes.shape[1]
+    n_labels = outcomes.shape[1]
     ridge = l2[:, None]
-    rates = (outcomes.sum(axis=0) + 0.5) / (n_rows + 1)  # a start that is finite where a product has no outcome
+    rates = (outcomes.sum(axis=0) + 0.5) / (n_rows + 1)  # a start that is finite where a label has no positive
     bends = rates * (1 - rates)
     # Steps in units of the curvature at the start: penalties and rates lie orders of magnitude apart.
     units = 1 / np.sqrt(np.vstack([bends + ridge / n_rows, bends]))
@@ -51,7 +51,7 @@ def fit(features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray) -> Heads:
         slopes = np.vstack([features.T @ error + ridge * weights, error.sum(axis=0)])
         return float(value / n_rows), (slopes * units).ravel() / n_rows
 
-    start = np.vstack([np.zeros((n_features, n_products)), np.log(rates / (1 - rates))])
+    start = np.vstack([np.zeros((n_features, n_labels)), np.log(rates / (1 - rates))])
     options = {"maxiter": MAX_ITERATIONS, "gtol": 1e-6, "ftol": 1e-11}
     found = minimize(loss, (start / units).ravel(), jac=True, method="L-BFGS-B", options=options)
     weights = found.x.reshape(units.shape) * units

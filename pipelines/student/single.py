@@ -1,0 +1,48 @@
+"""One session at a time, in microseconds: buffers that are bound to the graph once, and no Python per label."""
+
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from pipelines.student.bundle import Student, inference
+
+
+class Answer(NamedTuple):
+    """What the student says of one session."""
+
+    intents: list[str]  # the named ones, most probable first; empty where it abstains
+    probabilities: np.ndarray  # float32 (C,), calibrated
+
+
+class Single:
+    """A student that answers one session a call, as ``Student.decide`` would.
+
+    A call writes to the buffers of its object, so each thread needs its own.
+    """
+
+    def __init__(self, student: Student) -> None:
+        self._embedding = np.zeros((1, student.embedding_dim), np.float32)
+        self._probabilities = np.zeros((1, len(student.intent_ids)), np.float32)
+        runtime = inference(student.graph)
+        self._binding = runtime.io_binding()
+        value = onnxruntime.OrtValue.ortvalue_from_numpy  # shares the memory of its array
+        self._values = value(self._embedding), value(self._probabilities)
+        self._binding.bind_ortvalue_input("embeddings", self._values[0])
+        self._binding.bind_ortvalue_output("probabilities", self._values[1])
+        self._run = runtime.run_with_iobinding
+        self._ids = student.intent_ids
+        self._thresholds = np.asarray(student.card.thresholds, np.float32)
+        self._abstain_below = np.float32(student.card.abstain_below)
+
+    def __call__(self, embedding: np.ndarray) -> Answer:
+        """Returns the answer to one ``embedding`` (D,)."""
+        self._embedding[0] = embedding
+        self._run(self._binding)
+        probabilities = self._probabilities[0].copy()
+        named = (probabilities >= self._thresholds).nonzero()[0].tolist()
+        if not named or probabilities[probabilities.argmax()] < self._abstain_below:
+            return Answer([], probabilities)
+        if len(named) > 1:
+            named.sort(key=probabilities.__getitem__, reverse=True)
+        return Answer([self._ids[label] for label in named], probabilities)
