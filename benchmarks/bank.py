@@ -22,8 +22,8 @@ from typing import Any, Final
 import yaml
 
 from benchmarks.bank_facts import facts
-from benchmarks.msnbc import CATEGORIES
 from benchmarks.next_page import information
+from benchmarks.protocol import CATEGORIES
 from benchmarks.report import Section, write_columns
 from benchmarks.visits import Figures, Visits, figures, read_visits
 from pipelines import telemetry

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from benchmarks.report import Row, probe_scores, scores
 from pipelines import params as params_file
 from pipelines import schemas
-from pipelines.encoder import Encoder
 from pipelines.paths import Workspace
+from pipelines.pretrain.corpus import tokenised
 from pipelines.pretrain.stage import untrained
 from pipelines.tables import read_table
 
@@ -55,10 +55,9 @@ def lightgbm_row(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row
 
 def random_encoder_row(probe: Workspace, targets: np.ndarray, n_train: int) -> Row:
     """Returns the row of the very encoder that ``pretrain`` trains, before its first step."""
-    sessions, pages = read_table(probe.sessions, schemas.SESSIONS), read_table(probe.pages, schemas.PAGES)
     params = params_file.load(probe.params)
-    encoder: Encoder = untrained(sessions, pages, params.pretrain, params.seed)
+    corpus = tokenised(probe, params.pretrain)
     start = time.perf_counter()
-    vectors = encoder.embed(sessions, pages)
-    speed = {"embed_sessions_per_second": len(sessions) / (time.perf_counter() - start)}
+    vectors = untrained(corpus, params.pretrain, params.seed).embed_arrays(corpus.arrays)
+    speed = {"embed_sessions_per_second": len(vectors) / (time.perf_counter() - start)}
     return probe_scores(vectors, targets, n_train) | speed

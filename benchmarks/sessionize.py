@@ -53,7 +53,7 @@ SELECT
     left(sha256(concat_ws(chr(31), visitor_id, channel, min_by(event_id, (ts, event_id)))), 32) AS session_id,
     visitor_id, max_by(known, (ts, event_id)) AS customer_id, channel, min(ts) AS start_ts, max(ts) AS end_ts,
     count(*)::INTEGER AS n_events,
-    list(struct_pack(ts, event_type, page, element, query, dwell_seconds) ORDER BY ts, event_id) AS events,
+    list(struct_pack(ts, event_type, page, element, query, referrer, dwell_seconds) ORDER BY ts, event_id) AS events,
     CASE WHEN min(ts) >= '2026-02-10' THEN 'test' WHEN min(ts) >= '2026-01-31' THEN 'valid' ELSE 'train' END AS split
 FROM told GROUP BY visitor_id, channel, session
 """

@@ -13,7 +13,7 @@ EVENTS_A_VISITOR: Final = 10_000_000 / 600_000
 VISITS_A_VISITOR: Final = 2_360_000 / 600_000
 COLUMNS: Final = (
     "event_id", "visitor_id", "customer_id", "ts", "channel", "event_type", "page", "title", "text", "element", "query",
-    "properties",
+    "referrer", "properties",
 )  # fmt: skip
 """Those that sessionize reads."""
 
@@ -26,6 +26,7 @@ _KNOWN: Final = 0.4  # share of the visitors that log in at all
 _LOGGED_IN: Final = 0.4  # share of their events that are authenticated
 _HAS_ELEMENT: Final = 0.25
 _HAS_QUERY: Final = 0.03
+_HAS_REFERRER: Final = 0.25
 _HAS_PROPERTIES: Final = 0.1
 
 
@@ -69,6 +70,7 @@ def _events(draw: np.random.Generator, n_visitors: int) -> pa.Table:
         "text": pa.array([f"What page {number} says, " * 4 for number in range(_N_PAGES)]).take(pa.array(page)),
         "element": _some(draw, n, _HAS_ELEMENT, [f"button-{number}" for number in range(200)]),
         "query": _some(draw, n, _HAS_QUERY, [f"how do I find thing {number}" for number in range(20_000)]),
+        "referrer": _some(draw, n, _HAS_REFERRER, [f"https://site-{number}.example/" for number in range(50)]),
         "properties": _some(draw, n, _HAS_PROPERTIES, [f'{{"product": "p{number}"}}' for number in range(50)]),
     }
     return pa.table(

@@ -158,34 +158,72 @@ class Sessionize(Block):
     split: Split
 
 
+class EncodedField(Block):
+    """One field of an event that the encoder reads: see pipelines/encoder/fields.py."""
+
+    kind: Literal["token", "words", "text", "elapsed", "hour", "weekday"]
+    column: Text
+
+
+class Network(Block):
+    """The sizes of one architecture, and how fast it learns."""
+
+    event_dim: Count
+    hidden_dim: Count
+    n_layers: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Positive
+
+
+class AttentionNetwork(Network):
+    """Likewise, with attention."""
+
+    n_heads: Count
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.hidden_dim % (2 * self.n_heads):
+            raise ValueError("`hidden_dim` must be a multiple of 2 x `n_heads`")
+        return self
+
+
 class Pretrain(Block):
     """The session encoder."""
 
-    architecture: Literal["transformer"]
+    architecture: Literal["gru", "transformer"]
+    gru: Network
+    transformer: AttentionNetwork
+    pooling: Literal["last", "mean", "attention", "mix"]
     embedding_dim: Annotated[int, Field(ge=32, le=256)]
-    hidden_dim: Count
-    n_layers: Count
-    n_heads: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    fields: Annotated[dict[str, EncodedField], Field(min_length=1)]
     max_events: Annotated[int, Field(ge=2)]
-    max_pages: Count
+    max_tokens: Count
     text_model: Text
-    objectives: dict[Literal["next_event", "contrastive"], Weight]
+    objectives: dict[Literal["next_event", "masked_events", "contrastive", "neighbours", "spread"], Weight]
+    targets: Annotated[dict[str, Weight], Field(min_length=1)]
     event_dropout: Annotated[float, Field(ge=0, lt=1)]
     field_dropout: Annotated[float, Field(ge=0, lt=1)]
     temperature: Positive
     batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Positive
     weight_decay: Weight
     warmup_share: Share
     max_epochs: Count
+    devices: Count
+
+    @property
+    def network(self) -> Network | AttentionNetwork:
+        """The block of the architecture that is named."""
+        return self.transformer if self.architecture == "transformer" else self.gru
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
         if not any(self.objectives.values()):
             raise ValueError("`objectives` needs at least one weight above zero")
-        if self.hidden_dim % (2 * self.n_heads):
-            raise ValueError("`hidden_dim` must be a multiple of 2 x `n_heads`")
+        if len([one for one in self.fields.values() if one.kind == "text"]) > 1:
+            raise ValueError("`fields` holds at most one of kind text")
+        for name in self.targets:
+            if name not in self.fields or self.fields[name].kind == "words":
+                raise ValueError(f"`targets` names {name}, which is none of `fields`, or of kind words")
         return self
 
 

@@ -57,6 +57,7 @@ SESSION_EVENT: Final = pa.struct(
         pa.field("page", pa.string()),
         pa.field("element", pa.string()),
         pa.field("query", pa.string()),
+        pa.field("referrer", pa.string()),
         pa.field("dwell_seconds", pa.float32()),  # until the session's next event; null on the last
     ]
 )

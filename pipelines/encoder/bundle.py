@@ -12,9 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipelines.encoder import arrays
-from pipelines.encoder.arrays import SessionArrays, Vocabulary
+from pipelines.encoder.arrays import SessionArrays
 from pipelines.encoder.export import onnx_bytes
-from pipelines.encoder.model import SessionEncoder, Shape, at_last
+from pipelines.encoder.fields import Field, fields_from
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.shape import Shape
+from pipelines.encoder.tensors import TensorBatch
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
@@ -28,7 +31,7 @@ class Encoder:
 
     model: SessionEncoder
     shape: Shape
-    vocabulary: Vocabulary
+    fields: tuple[Field, ...]
     text_table: TextTable
     text_model: str
     max_events: int
@@ -45,20 +48,19 @@ class Encoder:
             sessions: schemas.SESSIONS.
             pages: the catalogue (schemas.PAGES) of the pages in them; pages new to the encoder are read by their text.
         """
-        inputs = arrays.session_arrays(sessions, self.vocabulary, arrays.page_keys(pages), self.max_events)
         texts = page_texts(pages)
-        rows = self.text_table.extended(texts, self.text_model).rows(texts)
-        return self.embed_arrays(inputs, torch.from_numpy(rows))
+        vectors = self.text_table.extended(texts, self.text_model).rows(texts)
+        keys = arrays.page_keys(pages)
+        return self.embed_arrays(arrays.session_arrays(sessions, self.fields, keys, vectors, self.max_events))
 
     @torch.inference_mode()
-    def embed_arrays(self, inputs: SessionArrays, text_rows: torch.Tensor) -> np.ndarray:
+    def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
         self.model.eval()
         embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
         for rows in inputs.batches(EMBED_BATCH_SIZE):
             if len(rows):
-                tokens, lengths = inputs.batch(rows)
-                embeddings[rows] = at_last(self.model(tokens, text_rows), lengths).numpy()
+                embeddings[rows] = self.model(*TensorBatch.of(inputs.batch(rows))).numpy()
         return embeddings
 
     def save(self, folder: Path) -> "Encoder":
@@ -67,14 +69,14 @@ class Encoder:
         save_file({**self.model.state_dict(), **self._vectors()}, folder / "weights.safetensors")
         meta = {
             "shape": asdict(self.shape),
-            "vocabulary": asdict(self.vocabulary),
+            "fields": [asdict(field) for field in self.fields],
             "texts": self.text_table.texts,
             "text_model": self.text_model,
             "max_events": self.max_events,
         }
         digest = hashlib.sha256((folder / "weights.safetensors").read_bytes() + json.dumps(meta).encode())
         version = f"encoder-{digest.hexdigest()[:12]}"
-        (folder / "encoder.onnx").write_bytes(onnx_bytes(self.model, self.shape, version))
+        (folder / "encoder.onnx").write_bytes(onnx_bytes(self.model, self.shape, self.fields, version))
         (folder / "meta.json").write_text(json.dumps({"version": version, **meta}, indent=1, ensure_ascii=False))
         return replace(self, version=version)
 
@@ -92,11 +94,11 @@ class Encoder:
             raise TableError(f"{folder} holds no encoder: run `python -m pipelines pretrain` first") from None
         vectors = weights.pop("text_table").numpy()
         shape = Shape(**meta["shape"])
-        model = SessionEncoder(shape)
+        fields = fields_from(meta["fields"])
+        model = SessionEncoder(shape, fields)
         model.load_state_dict(weights)
-        vocabulary = Vocabulary(**{name: tuple(values) for name, values in meta["vocabulary"].items()})
         texts = TextTable(tuple(meta["texts"]), vectors)
-        return cls(model, shape, vocabulary, texts, meta["text_model"], meta["max_events"], meta["version"])
+        return cls(model, shape, fields, texts, meta["text_model"], meta["max_events"], meta["version"])
 
     def _vectors(self) -> dict[str, torch.Tensor]:
         return {"text_table": torch.from_numpy(self.text_table.vectors)}

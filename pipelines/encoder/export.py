@@ -1,49 +1,37 @@
 """The session encoder as an ONNX graph, so that scoring needs no torch.
 
-Axis legend: B sessions, T events, F fields, D embedding, P pages of the catalogue.
+Axis legend: B sessions, T events, C token columns, D embedding, U pages in a batch.
 """
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import onnx
 import torch
-from torch import Tensor, nn
 
-from pipelines.encoder import arrays
-from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.encoder.fields import Field
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.shape import Shape
 
 OPSET: Final = 17
-INPUTS: Final = {"tokens": ("B", "T"), "lengths": ("B",), "text_table": ("P",)}
+INPUTS: Final = {"tokens": ("B", "T"), "lengths": ("B",), "texts": ("U",)}
 """The graph's inputs, and which of their leading axes may have any size."""
 VERSION: Final = "encoder_version"  # in the graph's metadata: which weights it was made from
 
 
-class _WholeSessions(nn.Module):
-    """Tokens (B, T, F), lengths (B,), text vectors (P + 1, text_dim) -> embeddings (B, D)."""
-
-    def __init__(self, encoder: SessionEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, tokens: Tensor, lengths: Tensor, text_table: Tensor) -> Tensor:
-        prefixes = self.encoder(tokens, text_table)
-        last = (lengths - 1)[:, None, None].expand(-1, 1, prefixes.shape[2])
-        return torch.gather(prefixes, 1, last)[:, 0]  # as model.at_last, written so that it exports for any B
-
-
-def onnx_bytes(encoder: SessionEncoder, shape: Shape, version: str) -> bytes:
+def onnx_bytes(encoder: SessionEncoder, shape: Shape, fields: Sequence[Field], version: str) -> bytes:
     """Returns the graph of INPUTS -> ``embeddings`` (B, D), marked with ``version``; same weights, same bytes."""
-    tokens = torch.ones(3, 5, len(arrays.FIELDS), dtype=torch.int64)
+    tokens = torch.ones(3, 5, sum(one.width for one in fields), dtype=torch.int64)
     example = (tokens, torch.tensor([5, 2, 1]), torch.ones(4, shape.text_dim))
     was_training = encoder.training
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's remarks on itself; that the graph agrees, the caller checks
         file = Path(folder) / "encoder.onnx"
         torch.onnx.export(
-            _WholeSessions(encoder).eval(),
+            encoder.eval(),
             example,
             file,
             input_names=list(INPUTS),

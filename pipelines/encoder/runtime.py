@@ -5,7 +5,7 @@ Axis legend: N sessions, D embedding.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ import pyarrow as pa
 from safetensors import safe_open
 
 from pipelines.encoder import arrays
-from pipelines.encoder.arrays import Vocabulary
+from pipelines.encoder.arrays import SessionArrays
+from pipelines.encoder.fields import Field, fields_from
 from pipelines.encoder.inference import opened
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
@@ -30,7 +31,7 @@ class Runtime:
     """A frozen session encoder with all it needs to read sessions it has never seen."""
 
     graph: onnxruntime.InferenceSession
-    vocabulary: Vocabulary
+    fields: tuple[Field, ...]
     text_table: TextTable
     text_model: str
     max_events: int
@@ -53,20 +54,17 @@ class Runtime:
 
     def stream(self, chunks: Iterable[pa.Table], pages: pa.Table) -> Iterator[np.ndarray]:
         """Yields the embeddings of one chunk of sessions after another, so that no more than one need be in memory."""
-        texts = page_texts(pages)
-        knowing = replace(self, text_table=self.text_table.extended(texts, self.text_model))
-        text_rows, catalogue = knowing.text_table.rows(texts), arrays.page_keys(pages)
+        texts, catalogue = page_texts(pages), arrays.page_keys(pages)
+        vectors = self.text_table.extended(texts, self.text_model).rows(texts)
         for chunk in chunks:
-            yield knowing._embedded(chunk, catalogue, text_rows)
+            yield self.embed_arrays(arrays.session_arrays(chunk, self.fields, catalogue, vectors, self.max_events))
 
-    def _embedded(self, sessions: pa.Table, catalogue: list[str], text_rows: np.ndarray) -> np.ndarray:
-        inputs = arrays.session_arrays(sessions, self.vocabulary, catalogue, self.max_events)
+    def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
+        """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
         embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
         for rows in inputs.batches(BATCH_SIZE):
             if len(rows):
-                tokens, lengths = inputs.padded(rows)
-                given = {"tokens": tokens, "lengths": lengths, "text_table": text_rows}
-                embeddings[rows] = self.graph.run(None, given)[0]
+                embeddings[rows] = self.graph.run(None, inputs.batch(rows)._asdict())[0]
         return embeddings
 
     @classmethod
@@ -85,6 +83,5 @@ class Runtime:
             raise TableError(f"{folder} holds no encoder: run `python -m pipelines pretrain` first") from None
         if graph.get_modelmeta().custom_metadata_map.get("encoder_version") != meta["version"]:
             raise TableError(f"{folder} mixes files of two encoders: run `python -m pipelines pretrain` again")
-        vocabulary = Vocabulary(**{name: tuple(values) for name, values in meta["vocabulary"].items()})
         texts = TextTable(tuple(meta["texts"]), vectors)
-        return cls(graph, vocabulary, texts, meta["text_model"], meta["max_events"], meta["version"])
+        return cls(graph, fields_from(meta["fields"]), texts, meta["text_model"], meta["max_events"], meta["version"])

@@ -2,29 +2,26 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import torch
+import pyarrow.parquet as pq
 
 import pipelines.encoder
 import pipelines.pretrain
 from pipelines import schemas
-from pipelines.encoder import Encoder, arrays
-from pipelines.encoder.arrays import Vocabulary
-from pipelines.encoder.model import SessionEncoder, Shape
-from pipelines.encoder.runtime import Runtime
-from pipelines.encoder.text import page_texts
-from pipelines.encoder.text_table import TextTable
-from pipelines.errors import TableError
-from pipelines.params import Pretrain
+from pipelines.encoder import Encoder, Runtime
+from pipelines.encoder.arrays import SessionArrays
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.shape import Shape
+from pipelines.params import AttentionNetwork, Pretrain
 from pipelines.paths import Workspace, staged
 from pipelines.pretrain.batches import loader
+from pipelines.pretrain.corpus import SESSIONS_A_READ, Corpus, key, tokenised
 from pipelines.pretrain.curves import Curves
 from pipelines.pretrain.training import Training, fit
-from pipelines.tables import read_table, write_table
 
 
 def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
@@ -32,75 +29,79 @@ def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
 
     Raises:
         TableError: sessions or pages are missing, or no session is in the training part.
+        ParamsError: `pretrain.fields` names a column that session events lack, or the text model is not on disk.
     """
-    sessions = read_table(workspace.sessions, schemas.SESSIONS)
-    pages = read_table(workspace.pages, schemas.PAGES)
+    corpus = tokenised(workspace, params)
     checkpoints = workspace.cache / "checkpoints" / _key(workspace, params, seed)
-    encoder = untrained(sessions, pages, params, seed)
-    curves = train(encoder, sessions, pages, params, seed, checkpoints)
+    encoder = untrained(corpus, params, seed)
+    curves = train(encoder, corpus, params, seed, checkpoints)
+    if curves is None:
+        return
     with staged(workspace, "pretrain") as staging:
         encoder = encoder.save(staging.path(workspace.encoder))
         runtime = Runtime.load(staging.path(workspace.encoder))  # the very graph that `score` runs
-        embeddings = embedding_table(sessions, runtime.embed(sessions, pages), runtime.version)
-        write_table(embeddings, staging.path(workspace.embeddings), schemas.EMBEDDINGS)
+        write_embeddings(runtime, corpus.arrays, workspace.sessions, staging.path(workspace.embeddings))
         curves.copy_to(staging.path(workspace.curves))
     shutil.rmtree(checkpoints)
-    print(f"pretrain: {encoder.version}: {len(sessions):,} sessions embedded in {encoder.embedding_dim} numbers each")
+    n_sessions = len(corpus.arrays)
+    print(f"pretrain: {encoder.version}: {n_sessions:,} sessions embedded in {encoder.embedding_dim} numbers each")
 
 
-def untrained(sessions: pa.Table, pages: pa.Table, params: Pretrain, seed: int) -> Encoder:
-    """Returns an encoder with seeded random weights that knows the training part's pages, and their texts."""
-    training_part = sessions.filter(pc.equal(sessions.column("split"), "train"))
-    if not len(training_part):
-        raise TableError("sessions.parquet: no session is in the training part; move the dates of sessionize.split")
-    vocabulary = Vocabulary.of(training_part, params.max_pages)
-    text_table = TextTable.of(page_texts(pages), params.text_model)
+def untrained(corpus: Corpus, params: Pretrain, seed: int) -> Encoder:
+    """Returns an encoder with seeded random weights that knows the training part's values, and the pages' texts."""
+    network = params.network
     shape = Shape(
+        architecture=params.architecture,
+        pooling=params.pooling,
         embedding_dim=params.embedding_dim,
-        hidden_dim=params.hidden_dim,
-        n_layers=params.n_layers,
-        n_heads=params.n_heads,
-        dropout=params.dropout,
-        n_pages=vocabulary.n_pages,
-        n_event_types=vocabulary.n_event_types,
-        text_dim=text_table.vectors.shape[1],
+        event_dim=network.event_dim,
+        hidden_dim=network.hidden_dim,
+        n_layers=network.n_layers,
+        n_heads=network.n_heads if isinstance(network, AttentionNetwork) else 1,
+        dropout=network.dropout,
+        text_dim=corpus.text_table.vectors.shape[1],
     )
-    return Encoder(SessionEncoder(shape, seed), shape, vocabulary, text_table, params.text_model, params.max_events)
+    model = SessionEncoder(shape, corpus.fields, seed)
+    return Encoder(model, shape, corpus.fields, corpus.text_table, params.text_model, params.max_events)
 
 
-def train(
-    encoder: Encoder, sessions: pa.Table, pages: pa.Table, params: Pretrain, seed: int, checkpoints: Path
-) -> Curves:
+def train(encoder: Encoder, corpus: Corpus, params: Pretrain, seed: int, checkpoints: Path) -> Curves | None:
     """Trains ``encoder`` in place on the training part, resuming from ``checkpoints``; returns its curves."""
-    inputs = arrays.session_arrays(sessions, encoder.vocabulary, arrays.page_keys(pages), encoder.max_events)
-    text_rows = torch.from_numpy(encoder.text_table.rows(page_texts(pages)))
-    training = Training(encoder.model, encoder.shape, params, text_rows, seed)
-    parts = [loader(inputs, _rows(sessions, part), params.batch_size, seed) for part in ("train", "valid")]
-    return fit(training, parts[0], parts[1] if len(parts[1]) else None, checkpoints)
+    training = Training(encoder.model, encoder.shape, encoder.fields, params, seed)
+    near = corpus.near if "neighbours" in training.weights else None
+    train_part, valid_part = (
+        loader(corpus.arrays, corpus.rows(part), near, params.batch_size, seed) for part in ("train", "valid")
+    )
+    return fit(training, train_part, valid_part if len(corpus.rows("valid")) else None, checkpoints)
 
 
-def embedding_table(sessions: pa.Table, embeddings: np.ndarray, version: str) -> pa.Table:
-    """Returns schemas.EMBEDDINGS of ``sessions`` and their ``embeddings`` (N, D)."""
+def write_embeddings(runtime: Runtime, inputs: SessionArrays, sessions: Path, path: Path) -> None:
+    """Writes schemas.EMBEDDINGS of all ``sessions``, which ``inputs`` holds in their order, some at a time."""
+    ids = pq.ParquetFile(sessions).iter_batches(SESSIONS_A_READ, columns=["session_id"])
+    start = 0
+    with pq.ParquetWriter(path, schemas.EMBEDDINGS, compression="zstd") as writer:
+        for some in ids:
+            until = start + len(some)
+            part = replace(inputs, offsets=inputs.offsets[start : until + 1])
+            table = embedding_table(some.column("session_id"), runtime.embed_arrays(part), runtime.version)
+            writer.write_table(table.cast(schemas.EMBEDDINGS))
+            start = until
+
+
+def embedding_table(session_ids: pa.Array, embeddings: np.ndarray, version: str) -> pa.Table:
+    """Returns schemas.EMBEDDINGS of the sessions and their ``embeddings`` (N, D)."""
     offsets = np.arange(len(embeddings) + 1, dtype=np.int32) * embeddings.shape[1]
     columns = {
-        "session_id": sessions.column("session_id"),
+        "session_id": session_ids,
         "embedding": pa.ListArray.from_arrays(offsets, pa.array(embeddings.ravel())),
         "encoder_version": pa.repeat(version, len(embeddings)),
     }
     return pa.table(columns)
 
 
-def _rows(sessions: pa.Table, part: str) -> np.ndarray:
-    """Row numbers of the sessions of one part of the split."""
-    return np.flatnonzero(pc.equal(sessions.column("split"), part).to_numpy())
-
-
 def _key(workspace: Workspace, params: Pretrain, seed: int) -> str:
     """Hash of all that decides the weights, the code among it: a checkpoint is never resumed by another run."""
-    digest = hashlib.sha256(f"{params.model_dump_json()} {seed}".encode())
-    for table in (workspace.sessions, workspace.pages):
-        with table.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest = hashlib.sha256(f"{params.model_dump_json()} {seed} {key(workspace, params)}".encode())
     for package in (pipelines.encoder, pipelines.pretrain):
         for module in sorted(Path(package.__path__[0]).rglob("*.py")):
             digest.update(module.read_bytes())

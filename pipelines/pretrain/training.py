@@ -4,6 +4,7 @@ import logging
 import math
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as lightning
@@ -13,54 +14,63 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from pipelines.encoder.arrays import PaddedBatch
-from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.encoder.fields import Field
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.shape import Shape
+from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
+from pipelines.pretrain.batches import TrainingBatch
 from pipelines.pretrain.curves import Curves
 from pipelines.pretrain.objectives import OBJECTIVES
-from pipelines.pretrain.views import Seen, hide_pages
+from pipelines.pretrain.views import Hiding, Seen
 
 
 class Training(lightning.LightningModule):
     """The encoder and its objectives, their losses summed by weight."""
 
-    def __init__(self, encoder: SessionEncoder, shape: Shape, params: Pretrain, text_table: Tensor, seed: int) -> None:
+    def __init__(
+        self, encoder: SessionEncoder, shape: Shape, fields: Sequence[Field], params: Pretrain, seed: int
+    ) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.encoder, self.params, self.seed = encoder, params, seed
         self.weights: dict[str, float] = {name: weight for name, weight in params.objectives.items() if weight > 0}
         self.objectives = nn.ModuleDict(
-            {name: make(shape, params) for name, make in OBJECTIVES.items() if name in self.weights}
+            {name: make(shape, fields, params) for name, make in OBJECTIVES.items() if name in self.weights}
         )
-        self.register_buffer("text_table", text_table, persistent=False)
+        self.hiding = Hiding(fields)
 
-    def training_step(self, batch: PaddedBatch, batch_index: int) -> Tensor:
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+    def training_step(self, batch: TrainingBatch, batch_index: int) -> Tensor:
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step * self.trainer.world_size + self.global_rank)
         return self._losses(batch, "train")
 
-    def validation_step(self, batch: PaddedBatch, batch_index: int) -> None:
+    def validation_step(self, batch: TrainingBatch, batch_index: int) -> None:
         torch.manual_seed(batch_index)  # the same views in every epoch, so that epochs compare
         self._losses(batch, "valid")
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay
+            self.parameters(), lr=self.params.network.learning_rate, weight_decay=self.params.weight_decay
         )
         n_steps = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, n_steps, self.params.warmup_share))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _encode(self, tokens: Tensor) -> Tensor:
-        prefixes: Tensor = self.encoder(tokens, self.text_table)
-        return prefixes
+    def _encode(self, batch: TensorBatch) -> Tensor:
+        return self.encoder.prefixes(batch.tokens, batch.texts)
 
-    def _losses(self, batch: PaddedBatch, part: str) -> Tensor:
-        tokens = hide_pages(batch.tokens, self.params.field_dropout) if self.training else batch.tokens
-        seen = Seen(batch, self._encode(tokens), self._encode)
+    def _losses(self, batch: TrainingBatch, part: str) -> Tensor:
+        sessions, near = batch
+        share = self.params.field_dropout if self.training else 0.0
+        prefixes = self._encode(sessions._replace(tokens=self.hiding(sessions.tokens, share)))
+        seen = Seen(sessions, prefixes, self._encode, near)
         losses = {name: objective(seen) for name, objective in self.objectives.items()}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+        n_sessions, together = len(sessions.lengths), self.trainer.world_size > 1
         for name, loss in (losses | {"total": total}).items():
-            self.log(f"{part}/{name}", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.lengths))
+            self.log(
+                f"{part}/{name}", loss.detach(), on_step=False, on_epoch=True, batch_size=n_sessions, sync_dist=together
+            )
         return total
 
 
@@ -73,9 +83,13 @@ def warm_cosine(step: int, n_steps: int, warmup_share: float) -> float:
 
 
 def fit(
-    training: Training, train: DataLoader[PaddedBatch], valid: DataLoader[PaddedBatch] | None, checkpoints: Path
-) -> Curves:
-    """Trains to the last epoch, from the newest checkpoint in the folder ``checkpoints`` if there is one."""
+    training: Training, train: DataLoader[TrainingBatch], valid: DataLoader[TrainingBatch] | None, checkpoints: Path
+) -> Curves | None:
+    """Trains to the last epoch, from the newest checkpoint in the folder ``checkpoints`` if there is one.
+
+    Returns:
+        The curves; None in a process that only helps another one to train.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     training.train()
     # thousands of fills an epoch; we read none of that memory
@@ -83,7 +97,9 @@ def fit(
     curves = Curves(checkpoints)
     trainer = lightning.Trainer(
         accelerator="auto",
-        devices=1,
+        devices=training.params.devices,
+        strategy="ddp_find_unused_parameters_true" if training.params.devices > 1 else "auto",
+        use_distributed_sampler=False,  # BatchOrder deals the batches
         max_epochs=training.params.max_epochs,
         deterministic=True,
         gradient_clip_val=1.0,
@@ -106,7 +122,7 @@ def fit(
             trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
         except SystemExit:  # Lightning's answer to Ctrl-C, without a word
             raise KeyboardInterrupt from None
-    return curves
+    return curves if trainer.is_global_zero else None
 
 
 def _newest(checkpoints: Path) -> str | None:

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 EVENT_BYTES: Final = 700
 """Measured on ten million events: the peak of a bucket by its events, with strings, sort keys and lists."""
-CODED: Final = ("visitor_id", "channel", "tracker", "event_type", "page", "element", "query")
+CODED: Final = ("visitor_id", "channel", "tracker", "event_type", "page", "element", "query", "referrer")
 """Columns that are held as a dictionary and codes: their values repeat."""
 
 _BATCH: Final = 200_000  # events that are split at once
-_COLUMNS = "event_id, visitor_id, epoch_us(ts) AS ts_us, channel, event_type, page, element, query"
+_COLUMNS = "event_id, visitor_id, epoch_us(ts) AS ts_us, channel, event_type, page, element, query, referrer"
 
 
 def n_buckets(n_events: int, memory_gb: float) -> int:

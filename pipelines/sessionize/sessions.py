@@ -104,7 +104,7 @@ def _lists(events: pa.Table, offsets: np.ndarray) -> pa.Array:
     last[offsets[1:] - 1] = True
     dwell_seconds = (np.append(times_us[1:], 0) - times_us) / 1e6
     columns = {
-        **{name: _plain(events.column(name)) for name in ("event_type", "page", "element", "query")},
+        **{name: _plain(events.column(name)) for name in ("event_type", "page", "element", "query", "referrer")},
         "ts": pa.array(times_us).cast(TIMESTAMP),
         "dwell_seconds": pa.array(dwell_seconds.astype(np.float32), mask=last),
     }

@@ -34,6 +34,7 @@ _READ: Final = (
     "text",
     "element",
     "query",
+    "referrer",
     "properties",
 )
 _DUCKDB_SHARE: Final = 0.4

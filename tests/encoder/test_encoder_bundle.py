@@ -8,8 +8,9 @@ import pytest
 from session_tables import make_pages, make_sessions
 
 from pipelines.encoder import Encoder
-from pipelines.encoder.arrays import Vocabulary
-from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.encoder.fields import Counted, Field, Flat
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.shape import Shape
 from pipelines.encoder.text import BUNDLED_MODEL, page_texts, text_vectors
 from pipelines.encoder.text_table import TextTable
 from pipelines.errors import ParamsError, TableError
@@ -18,12 +19,13 @@ PAGES = ["/mortgage/rates", "/mortgage/calculator", "/cards/travel"]
 VISITS = [[PAGES[0], PAGES[1]], [PAGES[2]], [PAGES[1], PAGES[2], PAGES[0]]]
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    vocabulary = Vocabulary.of(make_sessions(VISITS), max_pages=9)
-    texts = TextTable.of(page_texts(make_pages(PAGES)), BUNDLED_MODEL)
-    shape = Shape(32, 16, 1, 2, 0.0, vocabulary.n_pages, vocabulary.n_event_types, texts.vectors.shape[1])
-    return Encoder(SessionEncoder(shape, seed=1), shape, vocabulary, texts, BUNDLED_MODEL, max_events=8)
+@pytest.fixture(scope="module", params=["gru", "transformer"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    counted = Counted([Field("page", "token", "page"), Field("path", "words", "path"), Field("text", "text", "page")])
+    counted.add(Flat.of(make_sessions(VISITS)))
+    fields, texts = counted.fitted(9), TextTable.of(page_texts(make_pages(PAGES)), BUNDLED_MODEL)
+    shape = Shape(request.param, "mix", 32, 8, 16, 1, 2, 0.0, texts.vectors.shape[1])
+    return Encoder(SessionEncoder(shape, fields, seed=1), shape, fields, texts, BUNDLED_MODEL, max_events=8)
 
 
 def test_a_loaded_encoder_embeds_as_the_saved_one(encoder: Encoder, tmp_path: Path) -> None:

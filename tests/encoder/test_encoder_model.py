@@ -1,62 +1,72 @@
-"""What a prefix can and cannot depend on."""
+"""What a prefix can and cannot depend on, whatever the architecture and the pooling."""
 
 import pytest
 import torch
+from networks import FIELDS, SIZES, draw_texts, draw_tokens, shape
 
-from pipelines.encoder import arrays
-from pipelines.encoder.model import SessionEncoder, Shape, at_last
+from pipelines.encoder.architectures import ARCHITECTURES
+from pipelines.encoder.fields import columns_of
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.poolings import POOLINGS
 
-SHAPE = Shape(
-    embedding_dim=32, hidden_dim=16, n_layers=2, n_heads=2, dropout=0.1, n_pages=9, n_event_types=5, text_dim=6
-)
-SIZES = [SHAPE.n_pages, 4, SHAPE.n_event_types, arrays.N_ELAPSED, arrays.N_HOURS, arrays.N_WEEKDAYS, 3]
-
-
-@pytest.fixture(scope="module")
-def encoder() -> SessionEncoder:
-    return SessionEncoder(SHAPE, seed=1).eval()
+CHOICES = [("gru", "mix"), ("transformer", "mix"), *(("gru", pooling) for pooling in POOLINGS if pooling != "mix")]
 
 
-@pytest.fixture(scope="module")
-def text_table() -> torch.Tensor:
-    return torch.randn(4, SHAPE.text_dim, generator=torch.Generator().manual_seed(2))
+@pytest.fixture(scope="module", params=CHOICES, ids="-".join)
+def encoder(request: pytest.FixtureRequest) -> SessionEncoder:
+    architecture, pooling = request.param
+    return SessionEncoder(shape(architecture, pooling), FIELDS, seed=1).eval()
 
 
-def draw_tokens(n_sessions: int, n_events: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randint(1, size, (n_sessions, n_events), generator=generator) for size in SIZES], dim=-1)
-
-
-@pytest.mark.parametrize("field", range(len(arrays.FIELDS)), ids=arrays.FIELDS)
-@torch.inference_mode()
-def test_changing_a_later_event_leaves_a_prefix_bit_equal(
-    encoder: SessionEncoder, text_table: torch.Tensor, field: int
-) -> None:
-    tokens = draw_tokens(3, 11, seed=3)
-    before = encoder(tokens, text_table)
-    for changed_at in range(1, 11):
-        changed = tokens.clone()
-        changed[:, changed_at:, field] = (changed[:, changed_at:, field] % (SIZES[field] - 1)) + 1
-        after = encoder(changed, text_table)
-        assert torch.equal(after[:, :changed_at], before[:, :changed_at])
-        assert not torch.equal(after[:, changed_at], before[:, changed_at])
+def test_every_architecture_and_pooling_is_tried() -> None:
+    assert {architecture for architecture, _ in CHOICES} == set(ARCHITECTURES)
+    assert {pooling for _, pooling in CHOICES} == set(POOLINGS)
 
 
 @torch.inference_mode()
-def test_padding_and_batch_mates_change_nothing(encoder: SessionEncoder, text_table: torch.Tensor) -> None:
-    tokens, lengths = draw_tokens(5, 12, seed=4), torch.tensor([1, 4, 12, 7, 9])
+def test_changing_a_later_event_leaves_a_prefix_bit_equal(encoder: SessionEncoder) -> None:
+    tokens, texts = draw_tokens(3, 9, seed=3), draw_texts()
+    before = encoder.prefixes(tokens, texts)
+    for field in FIELDS:
+        column = columns_of(FIELDS)[field.name].start
+        for changed_at in (1, 5, 8):
+            changed = tokens.clone()
+            changed[:, changed_at:, column] = (changed[:, changed_at:, column] % (SIZES[column] - 1)) + 1
+            after = encoder.prefixes(changed, texts)
+            assert torch.equal(after[:, :changed_at], before[:, :changed_at])
+            assert not torch.equal(after[:, changed_at], before[:, changed_at]), field.name
+
+
+@torch.inference_mode()
+def test_padding_and_batch_mates_change_nothing(encoder: SessionEncoder) -> None:
+    tokens, lengths, texts = draw_tokens(5, 12, seed=4), torch.tensor([1, 4, 12, 7, 9]), draw_texts()
     inside = torch.arange(12) < lengths[:, None]
-    together = at_last(encoder(tokens * inside[..., None], text_table), lengths)
+    together = encoder(tokens * inside[..., None], lengths, texts)
     for row, length in enumerate(lengths.tolist()):
-        alone = at_last(encoder(tokens[row : row + 1, :length], text_table), torch.tensor([length]))
+        alone = encoder(tokens[row : row + 1, :length], torch.tensor([length]), texts)
         assert torch.allclose(alone[0], together[row], atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()
-def test_the_embedding_keeps_order_and_end(encoder: SessionEncoder, text_table: torch.Tensor) -> None:
-    tokens = draw_tokens(1, 6, seed=5)
-    backwards = tokens.flip(dims=[1])
-    last = torch.tensor([6])
-    assert not torch.allclose(
-        at_last(encoder(tokens, text_table), last), at_last(encoder(backwards, text_table), last), atol=1e-3
-    )
+def test_the_embedding_keeps_order_and_end(encoder: SessionEncoder) -> None:
+    tokens, last = draw_tokens(1, 6, seed=5), torch.tensor([6])
+    forward, backward = (encoder(each, last, draw_texts()) for each in (tokens, tokens.flip(dims=[1])))
+    assert not torch.allclose(forward, backward, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_poolings_against_a_slow_loop() -> None:
+    states = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(6))
+    torch.manual_seed(7)
+    for name, make in POOLINGS.items():
+        pool = make(8, 3)
+        pooled = pool(states)
+        for row in range(2):
+            for step in range(5):
+                seen = states[row, : step + 1]
+                mean = seen.sum(dim=0) / len(seen)
+                if name == "attention":
+                    scores = torch.stack([10 * torch.tanh(pool.score(state) / 10) for state in seen]).squeeze(-1)
+                    mean = sum(weight * state for weight, state in zip(scores.softmax(dim=0), seen, strict=True))
+                wanted = {"last": seen[-1], "mix": torch.cat([seen[-1], mean])}.get(name, mean)
+                assert torch.allclose(pooled[row, step], pool.project(wanted), atol=1e-5), name

@@ -10,11 +10,12 @@ import pytest
 from session_tables import make_pages, make_sessions
 from tiny import child_environment
 
-from pipelines.encoder.arrays import Vocabulary
 from pipelines.encoder.bundle import Encoder
-from pipelines.encoder.model import SessionEncoder, Shape
+from pipelines.encoder.fields import Counted, Field, Flat
+from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.runtime import Runtime
 from pipelines.encoder.sentences import BUNDLED_MODEL, SentenceModel, sentence_model
+from pipelines.encoder.shape import Shape
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
@@ -43,12 +44,20 @@ def visits(n_sessions: int = 70) -> list[list[str]]:
     return [[PAGES[place] for place in draw.integers(0, 5, size=draw.integers(1, 13))] for _ in range(n_sessions)]
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    vocabulary = Vocabulary.of(make_sessions(visits()), max_pages=9)
-    texts = TextTable.of(page_texts(make_pages(PAGES)), BUNDLED_MODEL)
-    shape = Shape(32, 16, 2, 2, 0.1, vocabulary.n_pages, vocabulary.n_event_types, texts.vectors.shape[1])
-    encoder = Encoder(SessionEncoder(shape, seed=1), shape, vocabulary, texts, BUNDLED_MODEL, max_events=8)
+@pytest.fixture(scope="module", params=["gru", "transformer"])
+def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    counted = Counted(
+        [
+            Field("page", "token", "page"),
+            Field("path", "words", "path"),
+            Field("text", "text", "page"),
+            Field("elapsed", "elapsed", "ts"),
+        ]
+    )
+    counted.add(Flat.of(make_sessions(visits())))
+    fields, texts = counted.fitted(9), TextTable.of(page_texts(make_pages(PAGES)), BUNDLED_MODEL)
+    shape = Shape(request.param, "mix", 32, 8, 16, 2, 2, 0.1, texts.vectors.shape[1])
+    encoder = Encoder(SessionEncoder(shape, fields, seed=1), shape, fields, texts, BUNDLED_MODEL, max_events=8)
     folder = tmp_path_factory.mktemp("saved") / "encoder"
     encoder.save(folder)
     return folder

@@ -4,79 +4,156 @@ import math
 
 import pytest
 import torch
+from networks import FIELDS, TEXT_DIM, draw_texts, draw_tokens, shape
 from torch import Tensor
 
-from pipelines.encoder import arrays
-from pipelines.encoder.arrays import PaddedBatch
-from pipelines.encoder.model import SessionEncoder, Shape
-from pipelines.params import Params, Pretrain, validate
-from pipelines.pretrain.objectives.contrastive import Contrastive, same_pages
+from pipelines.encoder.architectures import ARCHITECTURES
+from pipelines.encoder.fields import NOTHING, UNKNOWN, columns_of
+from pipelines.encoder.model import SessionEncoder, at_last
+from pipelines.encoder.tensors import TensorBatch
+from pipelines.params import Pretrain, validate
+from pipelines.pretrain.heads import EventHeads
+from pipelines.pretrain.objectives import OBJECTIVES
+from pipelines.pretrain.objectives.contrastive import info_nce, page_columns, same_pages
+from pipelines.pretrain.objectives.masked_events import MaskedEvents
+from pipelines.pretrain.objectives.neighbours import Neighbours
 from pipelines.pretrain.objectives.next_event import NextEvent
+from pipelines.pretrain.objectives.spread import COVARIANCE_WEIGHT, Spread
 from pipelines.pretrain.training import Training, warm_cosine
-from pipelines.pretrain.views import Seen, hide_pages, leave_out, view
+from pipelines.pretrain.views import Hiding, Near, Seen, leave_out
 
-SHAPE = Shape(32, 32, 1, 2, 0.0, n_pages=8, n_event_types=4, text_dim=6)
+TARGETS = {"page": 1.0, "event_type": 0.5, "elapsed": 0.3, "text": 0.7}
+SHAPE = shape(dropout=0.0)
+COLUMNS = columns_of(FIELDS)
 
 
 @pytest.fixture(scope="module")
 def params(tiny_params: dict[str, object]) -> Pretrain:
-    values: Params = validate(tiny_params, "tiny")
-    return values.pretrain
+    return validate(tiny_params, "tiny").pretrain.model_copy(update={"targets": TARGETS})
 
 
 @pytest.fixture
-def batch() -> PaddedBatch:
-    generator = torch.Generator().manual_seed(0)
-    sizes = [8, 8, 4, 5, 5, 5, 3]
-    tokens = torch.stack([torch.randint(1, size, (6, 5), generator=generator) for size in sizes], dim=-1)
+def batch() -> TensorBatch:
     lengths = torch.tensor([5, 1, 3, 2, 4, 5])
-    return PaddedBatch(tokens * (torch.arange(5) < lengths[:, None])[..., None], lengths)
+    tokens = draw_tokens(6, 5, seed=0)
+    return TensorBatch(tokens * (torch.arange(5) < lengths[:, None])[..., None], lengths, draw_texts())
 
 
-def test_next_event_against_a_slow_loop(params: Pretrain, batch: PaddedBatch) -> None:
+def seen_in(batch: TensorBatch, prefixes: Tensor, near: Near | None = None) -> Seen:
+    return Seen(batch, prefixes, lambda view: prefixes[: len(view.lengths)], near)
+
+
+@torch.no_grad()
+def slow_loss(heads: EventHeads, vector: Tensor, event: Tensor, texts: Tensor) -> float:
+    """Of one event."""
+    total = 0.0
+    for name, weight in TARGETS.items():
+        target, head = int(event[COLUMNS[name].start]), heads.heads[name]
+        if name == "text" and target != NOTHING:
+            said = head(vector)
+            total += weight * (1 - float(said @ texts[target] / said.norm() / texts[target].norm()))
+        elif name != "text" and target > (NOTHING if name == "elapsed" else UNKNOWN):
+            total -= weight * float(head(vector).log_softmax(dim=0)[target])
+    return total
+
+
+def test_next_event_against_a_slow_loop(params: Pretrain, batch: TensorBatch) -> None:
     torch.manual_seed(1)
-    objective, prefixes = NextEvent(SHAPE, params), torch.randn(6, 5, 32)
-    total, n_targets = 0.0, 0
-    for session, length in enumerate(batch.lengths.tolist()):
-        for step in range(length - 1):
-            n_targets += 1
-            for head, field in ((objective.page, arrays.PAGE), (objective.event_type, arrays.EVENT_TYPE)):
-                target = batch.tokens[session, step + 1, field]
-                if target > arrays.UNKNOWN:
-                    total -= head(prefixes[session, step]).log_softmax(dim=0)[target].item()
-    loss = objective(Seen(batch, prefixes, lambda tokens: prefixes))
-    assert loss.item() == pytest.approx(total / n_targets, rel=1e-5)
+    objective, prefixes = NextEvent(SHAPE, FIELDS, params), torch.randn(6, 5, 32)
+    lost = [
+        slow_loss(objective.heads, prefixes[row, step], batch.tokens[row, step + 1], batch.texts)
+        for row, length in enumerate(batch.lengths.tolist())
+        for step in range(length - 1)
+    ]
+    assert objective(seen_in(batch, prefixes)).item() == pytest.approx(sum(lost) / len(lost), rel=1e-5)
 
 
-def test_next_event_of_single_events_is_zero(params: Pretrain, batch: PaddedBatch) -> None:
-    single = PaddedBatch(batch.tokens[:, :1], torch.ones(6, dtype=torch.int64))
-    loss = NextEvent(SHAPE, params)(Seen(single, torch.randn(6, 1, 32), lambda tokens: tokens))
-    assert loss.item() == 0
+def test_masked_events_against_a_slow_loop(params: Pretrain, batch: TensorBatch) -> None:
+    torch.manual_seed(2)
+    objective, embeddings = MaskedEvents(SHAPE, FIELDS, params), torch.randn(6, 32)
+    chosen = torch.zeros(6, 5, dtype=torch.bool)
+    chosen[0, 4] = chosen[0, 1] = chosen[3, 0] = True
+    lost = []
+    for row, step in chosen.nonzero().tolist():
+        from_end = int(batch.lengths[row]) - 1 - step
+        told = torch.nn.functional.gelu(objective.reader(embeddings[row]) + objective.place.weight[from_end])
+        lost.append(slow_loss(objective.heads, told, batch.tokens[row, step], batch.texts))
+    loss = objective.loss(embeddings, seen_in(batch, torch.zeros(6, 5, 32)), chosen)
+    assert loss.item() == pytest.approx(sum(lost) / 3, rel=1e-5)
 
 
-def test_contrastive_against_a_slow_loop(params: Pretrain) -> None:
+def test_masked_events_are_hidden_from_the_encoder(params: Pretrain, batch: TensorBatch) -> None:
+    torch.manual_seed(3)
+    read: list[TensorBatch] = []
+
+    def encode(view: TensorBatch) -> Tensor:
+        read.append(view)
+        return torch.zeros(6, 5, 32)
+
+    MaskedEvents(SHAPE, FIELDS, params)(Seen(batch, torch.zeros(6, 5, 32), encode))
+    changed = (read[0].tokens != batch.tokens).any(dim=-1)
+    assert changed.any()
+    assert not changed[batch.lengths == 1].any()
+    assert set(read[0].tokens[changed][:, COLUMNS["page"].start].tolist()) == {UNKNOWN}
+    assert not read[0].tokens[changed][:, COLUMNS["text"].start].any()
+
+
+@torch.no_grad()
+def slow_info_nce(first: Tensor, second: Tensor, same: Tensor, temperature: float) -> float:
+    total = 0.0
+    for anchors, others in ((first, second), (second, first)):
+        for i in range(len(first)):
+            pairs = [float(anchors[i] @ others[j]) / temperature for j in range(len(first)) if j == i or not same[i, j]]
+            own = float(anchors[i] @ others[i]) / temperature
+            total += math.log(sum(math.exp(pair) for pair in pairs)) - own
+    return total / 2 / len(first)
+
+
+def test_contrast_against_a_slow_loop() -> None:
     torch.manual_seed(2)
     first, second = (torch.nn.functional.normalize(torch.randn(4, 8), dim=-1) for _ in range(2))
     same = torch.eye(4, dtype=torch.bool)
     same[0, 3] = same[3, 0] = True
-    total = 0.0
-    for anchors, others in ((first, second), (second, first)):
-        for i in range(4):
-            pairs = [float(anchors[i] @ others[j]) / params.temperature for j in range(4) if j == i or not same[i, j]]
-            own = float(anchors[i] @ others[i]) / params.temperature
-            total += math.log(sum(math.exp(pair) for pair in pairs)) - own
-    loss = Contrastive(SHAPE, params).loss(first, second, same)
-    assert loss.item() == pytest.approx(total / 8, rel=1e-5)
+    wanted = slow_info_nce(first, second, same, 0.05)
+    assert info_nce(first, second, same, 0.05).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_neighbours_contrasts_only_the_sessions_that_have_one(params: Pretrain, batch: TensorBatch) -> None:
+    torch.manual_seed(4)
+    objective, rows = Neighbours(SHAPE, FIELDS, params), torch.tensor([0, 2, 5])
+    prefixes = torch.randn(6, 5, 32)
+    near = Near(rows, TensorBatch(batch.tokens[[1, 3, 4]], batch.lengths[[1, 3, 4]], batch.texts))
+    first, second = (
+        torch.nn.functional.normalize(objective.head(at_last(prefixes[:3], lengths)), dim=-1)
+        for lengths in (batch.lengths[rows], near.batch.lengths)
+    )
+    same = same_pages(batch.tokens[rows][..., page_columns(FIELDS)])
+    wanted = slow_info_nce(first, second, same, params.temperature)
+    assert objective(seen_in(batch, prefixes, near)).item() == pytest.approx(wanted, rel=1e-4)
+    assert objective(seen_in(batch, prefixes)).item() == 0
+
+
+def test_spread_against_a_slow_loop(params: Pretrain) -> None:
+    embeddings = torch.randn(7, 3, generator=torch.Generator().manual_seed(5)) * torch.tensor([0.1, 1.0, 3.0])
+    columns = embeddings.T.tolist()
+    means = [sum(column) / 7 for column in columns]
+
+    def covariance(i: int, j: int) -> float:
+        pairs = zip(columns[i], columns[j], strict=True)
+        return sum((left - means[i]) * (right - means[j]) for left, right in pairs) / 6
+
+    short = sum(max(0.0, 1 - math.sqrt(covariance(i, i) + 1e-4)) for i in range(3)) / 3
+    shared = sum(covariance(i, j) ** 2 for i in range(3) for j in range(3) if i != j) / 3
+    loss = Spread(SHAPE, FIELDS, params).loss(embeddings)
+    assert loss.item() == pytest.approx(short + COVARIANCE_WEIGHT * shared, rel=1e-5)
 
 
 def test_same_pages_compares_whole_paths() -> None:
-    tokens = torch.zeros(3, 2, len(arrays.FIELDS), dtype=torch.int64)
-    tokens[..., arrays.TEXT] = torch.tensor([[1, 2], [1, 2], [1, 0]])
-    same = same_pages(PaddedBatch(tokens, torch.tensor([2, 2, 1])))
+    same = same_pages(torch.tensor([[[1], [2]], [[1], [2]], [[1], [0]]]))
     assert same.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
 
-def test_leave_out_keeps_order_and_at_least_one_event(batch: PaddedBatch) -> None:
+def test_leave_out_keeps_order_and_at_least_one_event(batch: TensorBatch) -> None:
     torch.manual_seed(3)
     for share in (0.0, 0.5, 0.99):
         left = leave_out(batch, share)
@@ -91,31 +168,69 @@ def test_leave_out_keeps_order_and_at_least_one_event(batch: PaddedBatch) -> Non
     assert torch.equal(leave_out(batch, 0.0).tokens, batch.tokens)
 
 
-def test_hidden_pages_keep_their_text(batch: PaddedBatch) -> None:
+def test_hidden_fields_are_unknown_or_nothing_and_padding_stays(batch: TensorBatch) -> None:
     torch.manual_seed(4)
-    hidden = hide_pages(batch.tokens, 1.0)
-    inside = batch.tokens[..., arrays.PAGE] != arrays.PADDING
-    assert (hidden[..., arrays.PAGE][inside] == arrays.UNKNOWN).all()
-    assert torch.equal(hidden[..., 1:], batch.tokens[..., 1:])
-    assert not torch.equal(view(batch, 0.0, 0.5).tokens, batch.tokens)
+    hiding = Hiding(FIELDS)
+    hidden = hiding(batch.tokens, 1.0)
+    for field in FIELDS:
+        shown = batch.tokens[..., COLUMNS[field.name]] != NOTHING
+        mark = UNKNOWN if field.kind in ("token", "words") else NOTHING
+        assert (hidden[..., COLUMNS[field.name]][shown] == mark).all()
+        assert (hidden[..., COLUMNS[field.name]][~shown] == NOTHING).all()
+    assert torch.equal(hiding(batch.tokens, 0.0), batch.tokens)
+    words = hiding(batch.tokens, 0.5)[..., COLUMNS["path"]] != batch.tokens[..., COLUMNS["path"]]
+    told = batch.tokens[..., COLUMNS["path"]] > UNKNOWN
+    assert (words[told.all(dim=-1)].sum(dim=-1) != 1).all()  # all words of a path or none
 
 
-def test_training_learns_one_batch_by_heart(params: Pretrain) -> None:
-    text_table = torch.randn(9, SHAPE.text_dim, generator=torch.Generator().manual_seed(5))
-    tokens = torch.ones(6, 4, len(arrays.FIELDS), dtype=torch.int64)
-    tokens[..., arrays.PAGE] = 2 + (torch.arange(6)[:, None] + torch.arange(4) * torch.arange(1, 7)[:, None]) % 6
-    batch = PaddedBatch(tokens, torch.full((6,), 4))
-    training = Training(SessionEncoder(SHAPE, 1), SHAPE, params, text_table, seed=1).eval()
-    objective = training.objectives["next_event"]
+def test_views_hide_times_at_least_half_of_the_time() -> None:
+    torch.manual_seed(5)
+    batch = TensorBatch(draw_tokens(50, 20, seed=1), torch.full((50,), 20), draw_texts())
+    view = Hiding(FIELDS).view(batch, 0.0, 0.1)
+    changed = {name: float((view.tokens != batch.tokens)[..., COLUMNS[name]].float().mean()) for name in COLUMNS}
+    assert changed["hour"] == pytest.approx(0.5, abs=0.06)
+    assert changed["text"] == pytest.approx(0.1, abs=0.04)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", ["next_event", "masked_events"])
+def test_training_learns_one_batch_by_heart(params: Pretrain, architecture: str, name: str) -> None:
+    torch.manual_seed(6)
+    tokens = draw_tokens(6, 4, seed=7)
+    tokens[..., COLUMNS["page"].start] = 2 + torch.arange(24).reshape(6, 4) % 7
+    batch = TensorBatch(tokens, torch.full((6,), 4), draw_texts())
+    only = params.model_copy(update={"targets": {"page": 1.0}, "objectives": {name: 1.0}})
+    small = shape(architecture, dropout=0.0)
+    training = Training(SessionEncoder(small, FIELDS, 1), small, FIELDS, only, seed=1)
     optimizer = torch.optim.Adam(training.parameters(), lr=0.01)
     losses = []
-    for _ in range(150):
-        loss: Tensor = objective(Seen(batch, training.encoder(batch.tokens, text_table), lambda tokens: tokens))
+    for _ in range(120):
+        torch.manual_seed(8)  # the same events hidden
+        seen = Seen(batch, training.encoder.prefixes(batch.tokens, batch.texts), training._encode)
+        loss: Tensor = training.objectives[name](seen)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.1 < losses[0]
+    assert losses[-1] < 0.1 < 1 < losses[0]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_moves_the_encoder(params: Pretrain, name: str) -> None:
+    torch.manual_seed(9)
+    batch = TensorBatch(draw_tokens(20, 5, seed=1), torch.full((20,), 5), draw_texts())
+    near = Near(torch.arange(10), TensorBatch(batch.tokens[10:], batch.lengths[10:], batch.texts))
+    only = params.model_copy(update={"objectives": {name: 1.0}})
+    training = Training(SessionEncoder(SHAPE, FIELDS, 1), SHAPE, FIELDS, only, seed=1)
+    prefixes = training.encoder.prefixes(batch.tokens, batch.texts)
+    training.objectives[name](Seen(batch, prefixes, training._encode, near)).backward()
+    moved = [float(weight.grad.abs().sum()) for weight in training.encoder.parameters() if weight.grad is not None]
+    assert sum(moved) > 0
+
+
+def test_only_fields_that_are_read_and_weigh_something_are_predicted() -> None:
+    heads = EventHeads(8, TEXT_DIM, FIELDS, {"page": 1.0, "weekday": 1.0, "text": 0.0})
+    assert set(heads.heads) == {"page"}
 
 
 def test_the_learning_rate_warms_up_then_falls_to_zero() -> None:

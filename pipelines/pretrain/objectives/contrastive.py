@@ -1,47 +1,59 @@
 """Two views of one session should embed alike, those of other sessions apart."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.encoder import arrays
-from pipelines.encoder.arrays import PaddedBatch
-from pipelines.encoder.model import Shape, at_last
+from pipelines.encoder.fields import Field, columns_of
+from pipelines.encoder.model import at_last
+from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
-from pipelines.pretrain.views import Seen, view
+from pipelines.pretrain.views import Hiding, Seen
 
 
 class Contrastive(nn.Module):
     """InfoNCE between two views of each session (van den Oord et al., arXiv 1807.03748; head of SimCLR, 2002.05709).
 
-    Departure: sessions whose pages are the same, one by one, are no negatives of each other. Half of all web sessions
-    are a single page, so pushing equals apart would be most of the loss.
+    The batch as it was read, some fields hidden, is one view; events left out and more fields hidden make the other:
+    slices, as CoLES takes them (Babaev et al., 2002.08232), are all but equal where sessions are short. Departure:
+    sessions whose pages are the same, one by one, are no negatives of each other. Half of all web sessions are a
+    single page, so pushing equals apart would be most of the loss.
     """
 
-    def __init__(self, shape: Shape, params: Pretrain) -> None:
+    def __init__(self, shape: Shape, fields: Sequence[Field], params: Pretrain) -> None:
         super().__init__()
         width = shape.embedding_dim
         self.head = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.hiding = Hiding(fields)
+        self.pages = page_columns(fields)
         self.event_dropout, self.field_dropout = params.event_dropout, params.field_dropout
         self.temperature = params.temperature
 
     def forward(self, seen: Seen) -> Tensor:
-        """Returns the mean loss over the batch, both ways; the batch as it was read is the first view."""
-        other = view(seen.batch, self.event_dropout, self.field_dropout)
-        ends = at_last(seen.prefixes, seen.batch.lengths), at_last(seen.encode(other.tokens), other.lengths)
+        """Returns the mean loss over the batch, both ways."""
+        other = self.hiding.view(seen.batch, self.event_dropout, self.field_dropout)
+        ends = at_last(seen.prefixes, seen.batch.lengths), at_last(seen.encode(other), other.lengths)
         first, second = (functional.normalize(self.head(end), dim=-1) for end in ends)  # (B, D)
-        return self.loss(first, second, same_pages(seen.batch))
-
-    def loss(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
-        """Returns the loss of unit vectors (B, D) each; ``same`` (B, B) marks pairs that are no negatives."""
-        similarities = first @ second.T / self.temperature
-        similarities = similarities.masked_fill(same.fill_diagonal_(False), -torch.inf)
-        targets = torch.arange(len(similarities), device=similarities.device)
-        both = functional.cross_entropy(similarities, targets) + functional.cross_entropy(similarities.T, targets)
-        return both / 2
+        return info_nce(first, second, same_pages(seen.batch.tokens[..., self.pages]), self.temperature)
 
 
-def same_pages(batch: PaddedBatch) -> Tensor:
-    """Returns which pairs of sessions, (B, B), show the same pages in the same order."""
-    pages = batch.tokens[:, :, arrays.TEXT]
-    return (pages[:, None] == pages[None]).all(dim=-1)
+def info_nce(first: Tensor, second: Tensor, same: Tensor, temperature: float) -> Tensor:
+    """Returns the loss of unit vectors (B, D) each; ``same`` (B, B) marks pairs that are no negatives."""
+    similarities = first @ second.T / temperature
+    similarities = similarities.masked_fill(same.fill_diagonal_(False), -torch.inf)
+    targets = torch.arange(len(similarities), device=similarities.device)
+    both = functional.cross_entropy(similarities, targets) + functional.cross_entropy(similarities.T, targets)
+    return both / 2
+
+
+def same_pages(pages: Tensor) -> Tensor:
+    """Returns which pairs of sessions, (B, B), show the same ``pages`` (B, T, K) in the same order."""
+    return (pages[:, None] == pages[None]).all(dim=-1).all(dim=-1)
+
+
+def page_columns(fields: Sequence[Field]) -> list[int]:
+    """Returns the token columns that tell pages apart."""
+    columns = columns_of(fields)
+    return [columns[one.name].start for one in fields if one.column == "page"]

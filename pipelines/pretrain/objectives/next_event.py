@@ -1,42 +1,29 @@
 """Predict the next event from the embedding of what came before it."""
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
-from torch.nn import functional
 
-from pipelines.encoder import arrays
-from pipelines.encoder.model import Shape
+from pipelines.encoder.fields import Field
+from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
+from pipelines.pretrain.heads import EventHeads
 from pipelines.pretrain.views import Seen
-
-NO_TARGET = -100  # cross_entropy leaves it out
 
 
 class NextEvent(nn.Module):
-    """Cross-entropy of the next page and of the next event type, read off the prefix embedding by a linear map.
+    """Several fields of the next event, read off the embedding of every prefix.
 
-    The map is linear and sees D numbers only, so what predicts the next step must lie open in the embedding: a frozen
-    linear probe finds it there. Source: autoregressive pre-training (GPT); the bottleneck is ours.
+    Source: autoregressive pre-training (GPT); that it sees no more than the D numbers of the embedding is ours, so that
+    what predicts the next step must be in them.
     """
 
-    def __init__(self, shape: Shape, params: Pretrain) -> None:
+    def __init__(self, shape: Shape, fields: Sequence[Field], params: Pretrain) -> None:
         super().__init__()
-        self.page = nn.Linear(shape.embedding_dim, shape.n_pages)
-        self.event_type = nn.Linear(shape.embedding_dim, shape.n_event_types)
+        self.heads = EventHeads(shape.embedding_dim, shape.text_dim, fields, params.targets)
 
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean loss over all events that have a predecessor."""
-        before = seen.prefixes[:, :-1]
-        steps = torch.arange(1, seen.prefixes.shape[1], device=before.device)
-        inside = steps < seen.batch.lengths[:, None]  # (B, T - 1): the target is an event, not padding
-        losses = [
-            functional.cross_entropy(head(before[inside]), targets, reduction="sum", ignore_index=NO_TARGET)
-            for head, field in ((self.page, arrays.PAGE), (self.event_type, arrays.EVENT_TYPE))
-            for targets in [_known(seen.batch.tokens[:, 1:, field][inside])]
-        ]
-        return torch.stack(losses).sum() / inside.sum().clamp(min=1)
-
-
-def _known(targets: Tensor) -> Tensor:
-    """The targets, those that training has no token for left out."""
-    return targets.masked_fill(targets <= arrays.UNKNOWN, NO_TARGET)
+        inside = seen.batch.inside[:, 1:]  # (B, T - 1): the target is an event, not padding
+        loss: Tensor = self.heads(seen.prefixes[:, :-1][inside], seen.batch.tokens[:, 1:][inside], seen.batch.texts)
+        return loss
