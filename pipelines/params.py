@@ -66,6 +66,7 @@ class Source(Block):
     timezone: Text | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     names: list[Text] | None = None
+    keep: list[Text] | None = None  # rules of the format that leave nothing out
 
     @model_validator(mode="after")
     def _fits_its_format(self) -> Self:
@@ -115,12 +116,21 @@ class Clocks(Block):
     behind: bool
 
 
+class Duplicates(Block):
+    """Which rows with the id of another go; where a rule is off, they stay under an id of their own."""
+
+    same_id: bool
+    same_payload: bool
+    id_conflict: bool
+
+
 class Ingest(Block):
     """Raw sources to the canonical events table."""
 
     sources: Annotated[list[Source], Field(min_length=1)]
     window: Window
     max_rejected_share: Share
+    duplicates: Duplicates
     bots: Bots
     clocks: Clocks
 

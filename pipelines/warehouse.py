@@ -12,16 +12,15 @@ MEMORY_SHARE: Final = 0.4
 """Of the machine's memory; Arrow tables and Python live beside DuckDB. What does not fit is spilled to ``scratch``."""
 
 
-def connect(scratch: Path, database: Path | None = None, most_mb: int | None = None) -> duckdb.DuckDBPyConnection:
+def connect(scratch: Path, most_mb: int | None = None) -> duckdb.DuckDBPyConnection:
     """Returns a connection whose times are UTC and which never reaches for the network.
 
     Args:
         scratch: an existing folder for what does not fit into memory.
-        database: a file to keep tables in; in memory when absent.
         most_mb: of memory, where the machine has more.
     """
     connection = duckdb.connect(
-        str(database) if database else ":memory:",
+        ":memory:",
         config={
             "threads": n_threads(),
             "memory_limit": f"{min(_memory_mb(), most_mb or sys.maxsize)}MB",

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipelines.ingest.formats.rows import RawRows
 from pipelines.params import Source
 
-MERGED_BYTES: Final = 64 << 20
+MERGED_BYTES: Final = 128 << 20
 MERGED_ROWS: Final = 1 << 17
 
 Item = TypeVar("Item")

@@ -22,7 +22,8 @@ from pipelines.ingest.report import FileColumns
 from pipelines.params import Ingest, Source
 
 MEMORY_MB: Final = 2000
-"""For DuckDB, which would keep as much of its file as fits; blocks on their way take another gigabyte or two."""
+"""For DuckDB, which spills what is more; blocks on their way take another gigabyte or two. A database in a file would
+need no spilling, but its checkpoints cost a fifth of the time (docs/LOG.md)."""
 SECONDS_BETWEEN_LINES: Final = 20
 LOOKED_AT_ROWS: Final = 200  # for a message that names a file's columns
 VANISHED_ROWS: Final = 10_000  # looked at for the new name of a column that vanished: it may be as rare
@@ -50,7 +51,7 @@ class Gathered:
 
 def connect(scratch: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
     """Returns a connection with the macros and the empty tables that the parts of this stage share."""
-    connection = warehouse.connect(scratch, scratch / "ingest.duckdb", MEMORY_MB)
+    connection = warehouse.connect(scratch, MEMORY_MB)
     _define(connection, secret)
     connection.execute(clean.TABLES)
     return connection
@@ -118,7 +119,7 @@ def _blocks(sources: Sequence[Source], gathered: Gathered) -> Iterator[tuple[Sou
         for raw in FORMATS[source.format].read(file, source):
             _note(raw, file, gathered)
             lines_before[source.format] = file.lines_before + raw.last_line
-            yield source, of_file(raw, file)
+            yield source, of_file(kept(raw, source), file)
 
 
 def _note(raw: RawRows, file: SourceFile, gathered: Gathered) -> None:
@@ -130,6 +131,21 @@ def _note(raw: RawRows, file: SourceFile, gathered: Gathered) -> None:
     )
     if raw.missing is None and raw.mapping and len(raw.rows):
         gathered.first_rows.setdefault(file.source, raw.rows)
+
+
+def kept(raw: RawRows, source: Source) -> RawRows:
+    """Returns ``raw`` without the rules that ``source`` switches off.
+
+    Raises:
+        SourceError: the format has no such rule.
+    """
+    if unknown := sorted({*(source.keep or ())} - raw.rules.keys()):
+        known = ", ".join(raw.rules) or "none"
+        raise SourceError(
+            f"ingest.sources: `keep` of {source.format} names {', '.join(unknown)}; "
+            f"its rules that leave rows out: {known}"
+        )
+    return replace(raw, rules={name: sql for name, sql in raw.rules.items() if name not in (source.keep or ())})
 
 
 def of_file(raw: RawRows, file: SourceFile, most: int | None = None) -> RawRows:

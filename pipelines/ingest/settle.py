@@ -15,7 +15,7 @@ def settle(
 ) -> None:
     """Decides about every candidate, and leaves the accepted ones; ``forgotten_list`` names the people to leave out."""
     connection.execute("CREATE TABLE dropped (id BIGINT, outcome VARCHAR, name VARCHAR)")
-    duplicates.find(connection)
+    duplicates.find(connection, block.duplicates)
     # Before whatever is judged by times.
     clocks.correct(connection, block.clocks, {file.index: file.source for file in found})
     if block.bots.declared:

@@ -60,6 +60,7 @@ def ingest(
     window: Mapping[str, Any] | None = None,
     bots: bool = True,
     clocks: bool = True,
+    duplicates: Mapping[str, bool] | None = None,
 ) -> Run:
     """Writes ``files`` under ``root``/data and ingests ``sources``; checks that no row was lost or made."""
     for name, content in files.items():
@@ -69,7 +70,14 @@ def ingest(
     run = Run(Workspace(root))
     stage.run(
         run.workspace,
-        block(sources, max_rejected_share=max_rejected_share, window=window, bots=bots, clocks=clocks),
+        block(
+            sources,
+            max_rejected_share=max_rejected_share,
+            window=window,
+            bots=bots,
+            clocks=clocks,
+            duplicates=duplicates,
+        ),
         seed=7,
     )
     conserved(run.report)
@@ -83,6 +91,7 @@ def block(
     window: Mapping[str, Any] | None = None,
     bots: bool = True,
     clocks: bool = True,
+    duplicates: Mapping[str, bool] | None = None,
 ) -> Ingest:
     """The ingest block of params.yaml."""
     return params.Ingest.model_validate(
@@ -90,6 +99,7 @@ def block(
             "sources": list(sources),
             "window": {"from": None, "to": None} | dict(window or {}),
             "max_rejected_share": max_rejected_share,
+            "duplicates": {"same_id": True, "same_payload": True, "id_conflict": True} | dict(duplicates or {}),
             "bots": {"declared": bots, "behaviour": bots},
             "clocks": {"ahead": clocks, "behind": clocks},
         }

@@ -74,6 +74,15 @@ def logged(request: str = "GET /a HTTP/1.1", status: int = 200, agent: str = BRO
     return f'192.0.2.7 - - [{time}] "{request}" {status} 99 "{referrer}" "{agent}"\n'
 
 
+def test_a_rule_of_a_format_that_is_switched_off_leaves_nothing_out(tmp_path: Path) -> None:
+    content = logged("GET /style.css HTTP/1.1") + logged("POST /form HTTP/1.1", second=1) + logged(status=404, second=2)
+    run = ingest(tmp_path, {"access.log": content}, [LOG | {"keep": ["asset", "status"]}])
+    assert run.total["filters"] == {"method": 1}
+    assert sorted(event["page"] for event in run.events) == ["/a", "/style.css"]
+    with pytest.raises(SourceError, match=r"`keep` of combined_log names assets; .*: status, method, asset"):
+        ingest(tmp_path, {}, [LOG | {"keep": ["assets"]}])
+
+
 def test_an_access_log_keeps_pages_and_names_what_it_leaves_out(tmp_path: Path) -> None:
     content = (
         logged("GET /Blog/Post.html?id=9&utm_source=mail HTTP/1.1")

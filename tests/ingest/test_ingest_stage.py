@@ -3,12 +3,15 @@
 import hashlib
 import hmac
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from ingested import JSONL, KEY, Run, block, compressed, ingest, jsonl, row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ingested import JSONL, KEY, OUTCOMES, Run, block, compressed, ingest, jsonl, row
 
 from pipelines.errors import QuarantineError, SourceError
 from pipelines.ingest import stage
@@ -97,6 +100,64 @@ def test_events_without_an_id_get_one_from_what_they_say(tmp_path: Path) -> None
     run = ingest(tmp_path, {"a.jsonl": jsonl(*rows)}, [SOURCE])
     assert run.total["duplicates"] == 1
     assert len({event["event_id"] for event in run.events}) == 2
+
+
+def test_a_duplicate_rule_that_is_off_keeps_its_rows_under_ids_of_their_own(tmp_path: Path) -> None:
+    nameless = {key: value for key, value in row(9).items() if key != "id"}
+    rows = [row(1), row(1), row(1, url="/other"), row(1, url="/other"), nameless, nameless]
+    content = {"a.jsonl": jsonl(*rows)}
+    counted = {}
+    for off in ("same_id", "same_payload", "id_conflict"):
+        run = ingest(tmp_path / off, content, [SOURCE], duplicates={off: False})
+        ids = [event["event_id"] for event in run.events]
+        assert "e1" in ids
+        assert len({*ids}) == len(ids) == run.total["accepted"]
+        counted[off] = (run.total["accepted"], run.total["duplicate_rules"], run.total["reasons"])
+    assert counted == {
+        "same_id": (3, {"same_payload": 1}, {"id_conflict": 2}),
+        "same_payload": (3, {"same_id": 1}, {"id_conflict": 2}),
+        "id_conflict": (3, {"same_id": 2, "same_payload": 1}, {}),
+    }
+    none = dict.fromkeys(("same_id", "same_payload", "id_conflict"), False)
+    run = ingest(tmp_path / "none", content, [SOURCE], duplicates=none)
+    assert len({event["event_id"] for event in run.events}) == len(rows)
+
+
+GOT = ("2026-01-05T11:00:00Z", "2026-01-05T12:00:00Z")
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    told=st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 2), st.sampled_from(["/a", "/b"]), st.sampled_from([None, *GOT])),
+        min_size=1,
+        max_size=25,
+    ),
+    order=st.randoms(use_true_random=False),
+    n_files=st.integers(1, 3),
+    switches=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_neither_order_nor_files_nor_repeated_files_matter(
+    told: list[tuple[Any, ...]], order: Any, n_files: int, switches: tuple[bool, ...]
+) -> None:
+    """Ids repeat, contradict each other and are missing; times of receipt tie, differ and are missing."""
+    rows = [
+        row(second, type="x", url=url, who=f"v{second % 2}", got=got, id=f"e{number}" if number else None)
+        for second, number, url, got in told
+    ]
+    mixed = order.sample(rows, len(rows))
+    files = {f"{n}.jsonl": jsonl(*mixed[n::n_files]) for n in range(n_files)}
+    duplicates = dict(zip(("same_id", "same_payload", "id_conflict"), switches, strict=True))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLICKS_ID_KEY", KEY)
+        one = ingest(Path(folder, "one"), {"a.jsonl": jsonl(*rows)}, [WIDE], duplicates=duplicates)
+        some = ingest(Path(folder, "some"), files, [WIDE], duplicates=duplicates)
+        assert some.events == one.events
+        assert {name: some.total[name] for name in OUTCOMES} == {name: one.total[name] for name in OUTCOMES}
+        if all(switches):
+            twice = ingest(Path(folder, "twice"), {"a.jsonl": jsonl(*rows), "b.jsonl": jsonl(*mixed)}, [WIDE])
+            assert twice.events == one.events
+            assert twice.total["rows_read"] == 2 * len(rows)
 
 
 def test_a_declared_robot_goes_with_all_its_events_and_a_phone_stays(tmp_path: Path) -> None:
