@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-worlds lock
+.PHONY: help demo test test-spark check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -79,10 +79,14 @@ bench-sessionize-large: .venv/requirements.txt  ## benchmark: a hundred million 
 bench-bank: .venv/requirements.txt  ## benchmark: the demo bank beside real traffic
 	@$(ENV) python -m benchmarks.bank
 
+bench-student: .venv/requirements.txt data  ## benchmark: the student's speed, and its quality beside rivals on raw counts
+	@$(ENV) python -m dvc repro distill
+	@python -m benchmarks.student
+
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds
 
-bench: msnbc bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-worlds  ## all benchmarks but the largest
+bench: msnbc bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-worlds  ## all benchmarks but the largest
 
 # Installed only when the lock changed: the copy in .venv says what was installed last.
 .venv/requirements.txt: requirements.txt
