@@ -36,8 +36,8 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 	@echo "Reports: reports/metrics.json (every figure), reports/plots/, reports/curves/, reports/ingest.json"
 	@echo "Next: make monitor (a drift report), make airflow (the same stages on a schedule)"
 
-test: .venv/requirements.txt  ## all tests
-	python -m pytest
+test: .venv/requirements.txt  ## all tests, the files shared out over two processes
+	python -m pytest --numprocesses 2 --dist loadfile
 
 test-spark:  ## the rules of sessions on Spark, in an environment of its own: the rows of DuckDB? (Java 17 or later)
 	@"$(PYTHON)" -m venv .work/spark
