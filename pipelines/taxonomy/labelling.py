@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from pipelines.errors import TeacherError
 from pipelines.schemas import OTHER
@@ -20,6 +20,7 @@ from pipelines.taxonomy.question import Question, Unusable
 from pipelines.taxonomy.rendering import RenderedSession
 
 PURPOSE = "label"
+MAX_INTENTS = 5  # of a session; without an end to the list a small model goes on and on
 MAX_UNUSABLE_SHARE = (
     0.05  # of the sessions; a model that fails on more is the wrong one, as in ingest.max_rejected_share
 )
@@ -86,9 +87,7 @@ def _shown(session: RenderedSession) -> dict[str, object]:
 
 
 def _once_each(ids: list[str]) -> list[str]:
-    if len(set(ids)) != len(ids):
-        raise ValueError("an intent id is given twice")
-    return ids
+    return list(dict.fromkeys(ids))
 
 
 def _reply_type(intent_ids: Sequence[str]) -> type[BaseModel]:
@@ -97,5 +96,5 @@ def _reply_type(intent_ids: Sequence[str]) -> type[BaseModel]:
     return create_model(
         "SessionLabels",
         __config__=ConfigDict(extra="forbid"),
-        intents=(Annotated[list[known], AfterValidator(_once_each)], ...),
+        intents=(Annotated[list[known], Field(max_length=MAX_INTENTS), AfterValidator(_once_each)], ...),
     )
