@@ -61,21 +61,26 @@ def platt(logits: np.ndarray, targets: np.ndarray) -> Curve:
 
 
 def isotonic(logits: np.ndarray, targets: np.ndarray) -> Curve:
-    """Returns the rising curve through bins of logits; each bin counts one more session, as Platt would have it."""
-    by_platt = expit(platt(logits, targets).of(logits))
+    """Returns the rising curve through bins of logits, each of which counts one more session as Platt would have it.
+
+    A bin stands where Platt's mean probability of it lies: the curve is Platt's line wherever that line is right.
+    """
+    line = platt(logits, targets)
     order = np.argsort(logits, kind="stable")
-    ranked = [values[order] for values in (logits, targets, by_platt)]
-    doubts = ranked[2] * (1 - ranked[2])  # bins share out the doubtful sessions, not the sure ones
+    ranked, by_platt, happened = logits[order], expit(line.of(logits))[order], targets[order]
+    doubts = by_platt * (1 - by_platt)  # bins share out the doubtful sessions, not the sure ones
     before = np.cumsum(doubts) - doubts
-    first = np.searchsorted(ranked[0], ranked[0])  # equal logits stay together
+    first = np.searchsorted(ranked, ranked)  # equal logits stay together
     starts = np.flatnonzero(np.diff((before[first] / doubts.sum() * N_BINS).astype(int), prepend=-1))
     sizes = np.diff(starts, append=len(order))
-    x, mean, prior = (np.add.reduceat(values, starts) / sizes for values in ranked)
-    rising = isotonic_regression((mean * sizes + prior) / (sizes + 1), sample_weight=sizes, y_min=1e-6, y_max=1 - 1e-6)
+    expected, mean = (np.add.reduceat(values, starts) / sizes for values in (by_platt, happened))
+    rising = isotonic_regression(
+        (mean * sizes + expected) / (sizes + 1), sample_weight=sizes, y_min=1e-6, y_max=1 - 1e-6
+    )
     blocks = np.flatnonzero(np.diff(rising, prepend=-1))
-    ends = np.append(blocks[1:], len(rising))
-    middles = [np.average(x[start:end], weights=sizes[start:end]) for start, end in zip(blocks, ends, strict=True)]
-    return Curve.through("isotonic", list(zip(middles, logit(rising[blocks]).tolist(), strict=True)))
+    middles = np.add.reduceat(expected * sizes, blocks) / np.add.reduceat(sizes, blocks)
+    x = (logit(middles) - line.intercept) / line.slope
+    return Curve.through("isotonic", list(zip(x.tolist(), logit(rising[blocks]).tolist(), strict=True)), line.slope)
 
 
 METHODS: Final[Mapping[str, Fit]] = {

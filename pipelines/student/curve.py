@@ -17,11 +17,11 @@ class Curve:
     bends: tuple[float, ...] = ()
 
     @classmethod
-    def through(cls, method: str, points: Sequence[tuple[float, float]]) -> "Curve":
-        """Returns the curve that joins ``points`` (rising in x and y), and goes on with a slope of 1 at both ends."""
+    def through(cls, method: str, points: Sequence[tuple[float, float]], slope: float = 1.0) -> "Curve":
+        """Returns the curve that joins ``points`` (rising in x and y), and goes on with ``slope`` at both ends."""
         x, y = (np.array([point[axis] for point in points], np.float64) for axis in (0, 1))
-        slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
-        return cls(method, 1.0, float(y[0] - x[0]), tuple(x.tolist()), tuple(np.diff(slopes).tolist()))
+        slopes = np.concatenate([[slope], np.diff(y) / np.diff(x), [slope]])
+        return cls(method, slope, float(y[0] - slope * x[0]), tuple(x.tolist()), tuple(np.diff(slopes).tolist()))
 
     def of(self, logits: np.ndarray) -> np.ndarray:
         """Returns the calibrated logits, of the shape of ``logits``."""
