@@ -99,9 +99,13 @@ METRICS: Final = {
 
 
 def prepare(n_events: int, root: Path) -> None:
-    """Makes a workspace of ``n_events`` at ``root``, unless its events are there already."""
+    """Makes a workspace of ``n_events`` at ``root``, unless its events are there already, with the present columns."""
+    import pyarrow.parquet as pq
+
     events = root / "artifacts" / "events"
-    if not events.exists():
+    made = sorted(events.glob("*.parquet"))
+    if not made or pq.read_schema(made[0]).names != [*COLUMNS]:
+        shutil.rmtree(events, ignore_errors=True)
         print(f"making {n_events:,} events under {root.relative_to(REPOSITORY)}", flush=True)
         write_events(n_events, events)
     shutil.copyfile(REPOSITORY / "params.yaml", root / "params.yaml")
