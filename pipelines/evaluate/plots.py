@@ -105,7 +105,7 @@ def coverage_picture(rows: Rows, metrics: Mapping[str, Any]) -> Figure:
     share, accuracy = (metrics["student"][name]["value"] for name in ("answered_share", "answered_accuracy"))
     panel.plot([share], [accuracy], marker="D", color="C3", linestyle="none", label="as it abstains (distill.costs)")
     panel.set(xlim=(0, 1.02), xlabel="share of the sessions that are answered, the surest first")
-    panel.set_ylabel("most probable intent is one of the teacher's")
+    panel.set_ylabel("top intent is one of the teacher's")
     panel.legend(frameon=False, fontsize=8, loc="lower left")
     panel.grid(axis="y", linewidth=0.3)
     figure.suptitle(_headline("Coverage and accuracy of the student, test sessions", metrics), fontsize=9)
