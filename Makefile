@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock
+.PHONY: help demo test test-spark test-llm redteam check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -39,6 +39,9 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 test: .venv/requirements.txt  ## all tests, the files shared out over two processes
 	python -m pytest --numprocesses 2 --dist loadfile
 
+test-ddp: .venv/requirements.txt  ## two processes that train one encoder together, as two GPUs would
+	python -m pytest -m processes tests/pretrain
+
 test-spark:  ## the rules of sessions on Spark, in an environment of its own: the rows of DuckDB? (Java 17 or later)
 	@"$(PYTHON)" -m venv .work/spark
 	@.work/spark/bin/python -m pip install -q --progress-bar off --requirement requirements-spark.txt
@@ -69,6 +72,12 @@ airflow: .venv/requirements.txt  ## Airflow with its UI on localhost (AIRFLOW_PO
 msnbc: .venv/requirements.txt  ## benchmark: the encoder on a million real visits
 	@$(ENV) python -m benchmarks.msnbc
 
+bench-encoder: .venv/requirements.txt .work/ptls/requirements.txt  ## benchmark: the encoder beside its peers, on real visits
+	@$(ENV) python -m benchmarks.encoder
+
+ablate: .venv/requirements.txt  ## benchmark: objectives, poolings, architectures and fields, by probes on validation
+	@$(ENV) python -m benchmarks.ablate
+
 bench-formats: .venv/requirements.txt  ## benchmark: real samples of trackers, what is kept and why not
 	@$(ENV) python -m benchmarks.formats
 
@@ -94,7 +103,7 @@ bench-student: .venv/requirements.txt data  ## benchmark: the student's speed, a
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds
 
-bench: msnbc bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-worlds  ## all benchmarks but the largest
+bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-worlds  ## all benchmarks but the largest
 
 # Installed only when the lock changed: the copy in .venv says what was installed last.
 .venv/requirements.txt: requirements.txt
@@ -109,6 +118,13 @@ bench: msnbc bench-bank bench-formats bench-ingest bench-scrub bench-sessionize 
 	  /^Installing collected/ { print "  installing them" } \
 	  /^ERROR/ { print } { fflush() }'
 	@cp requirements.txt $@
+
+# The peer's environment: its packages, and those of the lock that they need.
+.work/ptls/requirements.txt: requirements-bench.txt
+	@echo "Installing the peer of requirements-bench.txt into .work/ptls"
+	@mkdir -p .work && "$(PYTHON)" -m venv .work/ptls
+	@.work/ptls/bin/python -m pip install -q --no-deps --requirement requirements-bench.txt
+	@cp requirements-bench.txt $@
 
 lock:  ## requirements.in -> requirements.txt, by an installation apart
 	rm -rf .work/lock

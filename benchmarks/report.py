@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 Row = dict[str, float]
 Section = tuple[str, dict[str, tuple[str, str]]]
@@ -19,9 +20,44 @@ N_BOOTSTRAP: Final = 1000
 
 def probe_scores(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
     """Returns the test scores of logistic regression on ``features`` (N, D), whose first ``n_train`` rows train it."""
+    return scores(*probed(features, targets, n_train), targets[n_train:])
+
+
+def probed(features: np.ndarray, targets: np.ndarray, n_train: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the probabilities (N - n_train, C) of that regression for the rows that test it, and its classes (C,)."""
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    probe.fit(features[:n_train], targets[:n_train])
-    return scores(probe.predict_proba(features[n_train:]), probe[-1].classes_, targets[n_train:])
+    with threadpool_limits(1):  # matrices this small: a second thread only waits
+        probe.fit(features[:n_train], targets[:n_train])
+        return np.asarray(probe.predict_proba(features[n_train:])), np.asarray(probe[-1].classes_)
+
+
+def difference(
+    ours: Sequence[tuple[np.ndarray, np.ndarray]], theirs: tuple[np.ndarray, np.ndarray], targets: np.ndarray
+) -> Row:
+    """Returns log loss and R@1 of ``ours``, the mean over seeds, less ``theirs``, with paired bootstrap intervals.
+
+    Args:
+        ours: probabilities (N, C) and classes (C,) of each seed.
+        theirs: those of the rival.
+        targets: (N,) classes.
+    """
+    own = [_by_visit(*one, targets) for one in ours]
+    rival = _by_visit(*theirs, targets)
+    draw = np.random.default_rng(0)
+    weights = draw.multinomial(len(targets), np.full(len(targets), 1 / len(targets)), size=N_BOOTSTRAP) / len(targets)
+    row: Row = {}
+    for place, name in enumerate(("r_at_1", "log_loss")):
+        gaps = np.mean([one[place] for one in own], axis=0) - rival[place]
+        low, high = np.quantile(weights @ gaps, [0.025, 0.975])
+        row |= {name: float(gaps.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return row
+
+
+def _by_visit(probabilities: np.ndarray, classes: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each visit's target is ranked first, and its loss: (N,) each."""
+    places = np.searchsorted(classes, targets)
+    hits = (probabilities.argmax(axis=1) == places).astype(float)
+    return hits, -np.log(np.maximum(probabilities[np.arange(len(places)), places], 1e-15))
 
 
 def scores(probabilities: np.ndarray, classes: np.ndarray, targets: np.ndarray) -> Row:
@@ -33,8 +69,7 @@ def scores(probabilities: np.ndarray, classes: np.ndarray, targets: np.ndarray) 
         targets: (N,) classes, all among ``classes``.
     """
     places = np.searchsorted(classes, targets)
-    hits = (probabilities.argmax(axis=1) == places).astype(float)
-    losses = -np.log(np.maximum(probabilities[np.arange(len(places)), places], 1e-15))
+    hits, losses = _by_visit(probabilities, classes, targets)
     draw = np.random.default_rng(0)
     weights = draw.multinomial(len(places), np.full(len(places), 1 / len(places)), size=N_BOOTSTRAP)
     members = np.eye(len(classes))[places]  # (N, C)

@@ -27,13 +27,17 @@ def rows(probe: Workspace, targets: np.ndarray, n_train: int) -> dict[str, Row]:
 
 def page_counts(probe: Workspace) -> tuple[np.ndarray, np.ndarray]:
     """Returns how often each session shows each page, (N, P), and the number of its last page, (N,)."""
-    events = read_table(probe.sessions, schemas.SESSIONS, ["events"]).column("events")
-    lengths = pc.list_value_length(events).to_numpy()
-    pages = pc.struct_field(pc.list_flatten(events).combine_chunks(), "page").dictionary_encode()
-    numbers = pages.indices.to_numpy()
-    counts = np.zeros((len(lengths), len(pages.dictionary)))
+    numbers, lengths = page_codes(probe)
+    counts = np.zeros((len(lengths), int(numbers.max()) + 1))
     np.add.at(counts, (np.repeat(np.arange(len(lengths)), lengths), numbers), 1)
     return counts, numbers[np.cumsum(lengths) - 1]
+
+
+def page_codes(probe: Workspace) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the number of each event's page, (E,), and how many events each session has, (N,)."""
+    events = read_table(probe.sessions, schemas.SESSIONS, ["events"]).column("events")
+    pages = pc.struct_field(pc.list_flatten(events).combine_chunks(), "page").dictionary_encode()
+    return pages.indices.to_numpy(), pc.list_value_length(events).to_numpy()
 
 
 def timed_probe(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
@@ -44,13 +48,21 @@ def timed_probe(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
 
 
 def lightgbm_row(features: np.ndarray, targets: np.ndarray, n_train: int) -> Row:
-    """Returns the row of LightGBM, whose last column of ``features`` is a category."""
+    """Returns the row of ``boosted``."""
+    probabilities, classes, speed = boosted(features, targets, n_train)
+    return scores(probabilities, classes, targets[n_train:]) | speed
+
+
+def boosted(features: np.ndarray, targets: np.ndarray, n_train: int) -> tuple[np.ndarray, np.ndarray, Row]:
+    """Returns what LightGBM, whose last column of ``features`` is a category, says of the sessions that test it.
+
+    Probabilities (N, C), classes (C,), and the seconds of training.
+    """
     model = lightgbm.LGBMClassifier(n_estimators=100, learning_rate=0.05, num_leaves=31, verbose=-1, random_state=7)
     start = time.perf_counter()
     model.fit(features[:n_train], targets[:n_train], categorical_feature=[features.shape[1] - 1])
     seconds = time.perf_counter() - start
-    probabilities = np.asarray(model.booster_.predict(features[n_train:]))
-    return scores(probabilities, model.classes_, targets[n_train:]) | {"train_seconds": seconds}
+    return np.asarray(model.booster_.predict(features[n_train:])), model.classes_, {"train_seconds": seconds}
 
 
 def random_encoder_row(probe: Workspace, targets: np.ndarray, n_train: int) -> Row:

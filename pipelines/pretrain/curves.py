@@ -19,6 +19,8 @@ class Curves(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Starts the curves anew, with the epochs of an interrupted run in them."""
+        if not trainer.is_global_zero:  # of several processes one writes
+            return
         with tempfile.TemporaryDirectory() as outside, contextlib.chdir(outside):
             # Live makes the git repository it stands in a DVC one, and asks DVC for an experiment: we want files only
             self.live = Live(str(self.folder), save_dvc_exp=False, report=None, dvcyaml=None)
@@ -29,6 +31,8 @@ class Curves(lightning.Callback):
         """Adds the epoch that ends."""
         losses = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         self.history.append(losses)
+        if not trainer.is_global_zero:
+            return
         self._write(losses)
         said = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         print(f"pretrain: epoch {len(self.history)} of {trainer.max_epochs}: {said}", flush=True)
