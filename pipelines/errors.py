@@ -7,6 +7,7 @@
     ├── TableError           a table of an earlier stage is missing, or lacks a column
     ├── TeacherError         the LLM (or the recording that stands for it) gave no usable answer
     │   └── BudgetError      the next call could exceed ``taxonomy.budget_usd``
+    ├── AuditError           the trained encoder is beyond a limit of ``pretrain.audits``
     ├── ChampionError        there is no champion, or its bundle is incomplete
     └── ForgetError          nobody of that id is found, or the id cannot be hashed
 
@@ -40,6 +41,10 @@ class TeacherError(PipelineError):
 
 class BudgetError(TeacherError):
     """The next LLM call could exceed ``taxonomy.budget_usd``."""
+
+
+class AuditError(PipelineError):
+    """The trained encoder is beyond a limit of ``pretrain.audits``."""
 
 
 class ChampionError(PipelineError):

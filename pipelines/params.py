@@ -197,6 +197,17 @@ class AttentionNetwork(Network):
         return self
 
 
+class Audits(Block):
+    """How far a trained encoder may go: what each figure means is said in pipelines/pretrain/audits/."""
+
+    max_padding_difference: Positive
+    min_effective_rank: Annotated[float, Field(ge=1)]
+    min_least_deviation: Share
+    max_uniformity: Annotated[float, Field(le=0)]
+    min_order_sensitivity: Weight
+    max_leakage: Weight
+
+
 class Pretrain(Block):
     """The session encoder."""
 
@@ -219,6 +230,7 @@ class Pretrain(Block):
     warmup_share: Share
     max_epochs: Count
     devices: Count
+    audits: Audits
 
     @property
     def network(self) -> Network | AttentionNetwork:

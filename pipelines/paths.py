@@ -109,6 +109,11 @@ class Workspace:
         return self.reports / "sessionize.json"
 
     @property
+    def encoder_report(self) -> Path:
+        """What the audits of the encoder found."""
+        return self.reports / "encoder.json"
+
+    @property
     def curves(self) -> Path:
         """Training curves, one file a metric."""
         return self.reports / "curves"

@@ -1,4 +1,4 @@
-"""pretrain: sessions -> artifacts/encoder, artifacts/embeddings.parquet, reports/curves."""
+"""pretrain: sessions -> artifacts/encoder, artifacts/embeddings.parquet, reports/curves, reports/encoder.json."""
 
 import hashlib
 import shutil
@@ -18,6 +18,8 @@ from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.params import AttentionNetwork, Pretrain
 from pipelines.paths import Workspace, staged
+from pipelines.pretrain import audits
+from pipelines.pretrain.audits.subject import Subject
 from pipelines.pretrain.batches import loader
 from pipelines.pretrain.corpus import SESSIONS_A_READ, Corpus, key, tokenised
 from pipelines.pretrain.curves import Curves
@@ -30,6 +32,7 @@ def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
     Raises:
         TableError: sessions or pages are missing, or no session is in the training part.
         ParamsError: `pretrain.fields` names a column that session events lack, or the text model is not on disk.
+        AuditError: the encoder is beyond a limit of `pretrain.audits`; the former one stays.
     """
     corpus = tokenised(workspace, params)
     checkpoints = workspace.cache / "checkpoints" / _key(workspace, params, seed)
@@ -42,6 +45,9 @@ def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
         runtime = Runtime.load(staging.path(workspace.encoder))  # the very graph that `score` runs
         write_embeddings(runtime, corpus.arrays, workspace.sessions, staging.path(workspace.embeddings))
         curves.copy_to(staging.path(workspace.curves))
+        figures = audits.measured(Subject.of(workspace, runtime, seed))
+        audits.insist(figures, params.audits)
+        audits.write(figures, staging.path(workspace.encoder_report))
     shutil.rmtree(checkpoints)
     n_sessions = len(corpus.arrays)
     print(f"pretrain: {encoder.version}: {n_sessions:,} sessions embedded in {encoder.embedding_dim} numbers each")

@@ -124,7 +124,7 @@ def test_a_retrained_encoder_is_aligned_with_the_champion_at_its_promotion(
     pinned = read_table(held.folder / "anchors.parquet", ANCHORS)
     assert not (held.folder / "alignment.safetensors").exists()
     assert set(pinned.column("encoder_version").to_pylist()) == {held.manifest.record.encoder_version}
-    run_command("pretrain", workspace.root, "--set", "seed=4")
+    run_command("pretrain", workspace.root, "--set", "seed=4", "--set", "pretrain.max_epochs=2")
     run_command("distill", workspace.root)
     capsys.readouterr()
     promote(workspace, values)
