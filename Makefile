@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
+.PHONY: help demo test test-spark test-llm redteam check data monitor map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -65,6 +65,12 @@ data: .venv/requirements.txt  ## the demo bank in data/: from the DVC cache, the
 
 monitor: .venv/requirements.txt  ## a drift report of the last days against the champion (the first one is promoted)
 	@$(ENV) if [ ! -f champion.json ]; then python -m pipelines promote; fi; python -m pipelines monitor
+
+audit: .venv/requirements.txt  ## the encoder over seeds, and what two random inputs cost it
+	@$(ENV) python -m pipelines audit
+
+map: .venv/requirements.txt  ## a page that shows the embedding, reports/embedding.html
+	@$(ENV) python -m pipelines map
 
 airflow: .venv/requirements.txt  ## Airflow with its UI on localhost (AIRFLOW_PORT=8080), until Ctrl-C
 	@$(ENV) exec python -m pipelines.airflow_server --port $(AIRFLOW_PORT)

@@ -27,6 +27,8 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "score": "raw events -> sessions, embeddings and intents by the champion",
     "monitor": "drift report of a scored window against the champion's reference",
     "record": "keep what the taxonomy stage read and was answered, for `taxonomy.recording`",
+    "audit": "train over seeds, with and without random identity-like inputs; what they cost",
+    "map": "a page that shows the embedding: sessions by intent, channel and outcome, paths on hover",
     "forget": "remove a person from every table, cache and export, and keep them out",
 }
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Clickstreams to embeddings and intents.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="<command>")
     added = {name: commands.add_parser(name, help=text, parents=[shared]) for name, text in (STAGES | BESIDE).items()}
+    added["audit"].add_argument("--seeds", type=int, default=3, help="trainings of each kind (default: 3)")
     added["init"].add_argument("--input", type=Path, required=True, help="a file of raw events")
     added["score"].add_argument("--input", type=Path, help="file, folder or glob of raw events (default: the sources)")
     added["score"].add_argument("--output", type=Path, required=True, help="folder for the scored tables")

@@ -206,6 +206,7 @@ class Audits(Block):
     max_uniformity: Annotated[float, Field(le=0)]
     min_order_sensitivity: Weight
     max_leakage: Weight
+    max_shortcut_cost: Weight
 
 
 class Pretrain(Block):

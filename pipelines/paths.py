@@ -127,6 +127,11 @@ class Workspace:
         return self.reports / "plots"
 
     @property
+    def embedding_map(self) -> Path:
+        """The embedding as a picture."""
+        return self.reports / "embedding.html"
+
+    @property
     def drift(self) -> Path:
         return self.reports / "drift"
 

@@ -10,7 +10,7 @@ import yaml
 from pipelines import telemetry
 from pipelines.__main__ import BESIDE, STAGES
 
-TARGETS = {"help", "demo", "test", "check", "data", "monitor", "airflow", "msnbc", "bench", "lock"}
+TARGETS = {"help", "demo", "test", "check", "data", "monitor", "map", "audit", "airflow", "msnbc", "bench", "lock"}
 TARGETS |= {"bench-bank", "bench-formats", "bench-ingest", "bench-scrub", "bench-worlds"}
 TARGETS |= {"bench-sessionize", "bench-sessionize-large", "bench-student", "redteam", "test-llm", "test-spark"}
 TARGETS |= {"test-ddp", "ablate", "bench-encoder"}

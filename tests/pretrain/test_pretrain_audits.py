@@ -102,10 +102,10 @@ def test_what_is_beyond_a_limit_is_named_with_it(tiny_params: dict[str, Any], tm
     figures = {"collapse": {"effective_rank": 9.0}, "leakage": {"device_auroc": 0.9, "device_leakage": 0.01}}
     audits.insist(figures, limits)
     figures["leakage"]["device_leakage"] = 0.3
-    figures["collapse"]["effective_rank"] = 1.5
+    figures["collapse"]["effective_rank"] = 1.1
     with pytest.raises(AuditError) as refused:
         audits.insist(figures, limits)
-    assert "collapse.effective_rank is 1.5; pretrain.audits.min_effective_rank is" in str(refused.value)
+    assert "collapse.effective_rank is 1.1; pretrain.audits.min_effective_rank is" in str(refused.value)
     assert "leakage.device_leakage is 0.3; pretrain.audits.max_leakage is" in str(refused.value)
     assert "device_auroc" not in str(refused.value)
     audits.write({"padding": {"padding_difference": 1 / 3}}, tmp_path / "encoder.json")

@@ -1,0 +1,1 @@
+"""The audits that take more than one training: seeds and shortcuts."""

@@ -1,0 +1,1 @@
+"""The embedding as a picture."""
