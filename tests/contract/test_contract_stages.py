@@ -12,6 +12,7 @@ from pipelines.paths import Workspace
 NOUNS = {"pipelines/encoder", "pipelines/student"}  # folders that stages share, and so depend on beside their own
 WRITTEN_BY_PEOPLE = {"data", "forgotten.txt"}
 MAY_IMPORT = {
+    "audit": {"pretrain"},  # it trains the very encoder, over seeds
     "score": {"ingest", "sessionize"},  # a window passes the very same steps
     "monitor": {"score"},
     "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
