@@ -3,8 +3,8 @@
     python benchmarks/coles_peer.py INPUT.npz OUTPUT.npz
 
 INPUT: `codes` (E,) from 1, `lengths` (N,), `n_train`. OUTPUT: `embeddings` (N, 64) and the seconds of training and of
-embedding. Settings: those that gave its best figures on this data when it was first measured: five slices a session of
-3 to 64 events, three epochs, batches of 64, Adam at .001. Source: Babaev et al., arXiv 2002.08232.
+embedding. Settings: five slices a session of 3 to 64 events, three epochs, batches of 64, Adam at .001: near the
+library's own examples; no search over them was made yet. Source: Babaev et al., arXiv 2002.08232.
 """
 
 import logging
