@@ -22,6 +22,7 @@ STAGES = {  # in the order of dvc.yaml; each is run(workspace, its block of para
 BESIDE = {  # each is run(workspace, params, its own options)
     "simulate": "make the demo bank: a synthetic bank's web and app traffic with known truth",
     "init": "look at a file of your own, propose `ingest.sources`, show ten mapped rows",
+    "approve": "show what the taxonomy stage proposes, and make it the approved taxonomy.yaml",
     "promote": "make the current artifacts the champion",
     "rollback": "make the previous champion the champion again",
     "score": "raw events -> sessions, embeddings and intents by the champion",
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     person.add_argument("--visitor", metavar="ID", help="one cookie or device as the source gave it")
     added["forget"].add_argument("--hashed", action="store_true", help="ID is the keyed hash, as the tables hold it")
     added["forget"].add_argument("--dry-run", action="store_true", help="say what would be removed; change nothing")
+    added["approve"].add_argument("--yes", action="store_true", help="approve without asking")
     for name in ("score", "monitor"):
         added[name].add_argument("--from", dest="from_", type=date.fromisoformat, metavar="DAY", help="first UTC day")
         added[name].add_argument("--to", type=date.fromisoformat, metavar="DAY", help="first UTC day no longer read")

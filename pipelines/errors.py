@@ -8,6 +8,7 @@
     ├── TeacherError         the LLM (or the recording that stands for it) gave no usable answer
     │   └── BudgetError      the next call could exceed ``taxonomy.budget_usd``
     ├── AuditError           the trained encoder is beyond a limit of ``pretrain.audits``
+    ├── ApprovalError        there is nothing to approve, or nobody approved it
     ├── ChampionError        there is no champion, or its bundle is incomplete
     └── ForgetError          nobody of that id is found, or the id cannot be hashed
 
@@ -45,6 +46,10 @@ class BudgetError(TeacherError):
 
 class AuditError(PipelineError):
     """The trained encoder is beyond a limit of ``pretrain.audits``."""
+
+
+class ApprovalError(PipelineError):
+    """There is nothing to approve, what was proposed is out of date, or nobody approved it."""
 
 
 class ChampionError(PipelineError):

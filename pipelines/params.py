@@ -276,6 +276,10 @@ class Taxonomy(Block):
     n_clusters: Count
     max_intents: Annotated[int, Field(ge=2)]
     min_sessions: Count
+    min_visitors: Count
+    min_coverage: Share
+    max_other_share: Share
+    stability_seeds: Annotated[int, Field(ge=0)]
     max_events: Count
     batch_size: Count
     timeout_seconds: Positive

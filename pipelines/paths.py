@@ -89,6 +89,21 @@ class Workspace:
         return self.root / "taxonomy.yaml"
 
     @property
+    def proposed_taxonomy(self) -> Path:
+        """What a run proposes instead of the approved taxonomy, if it no longer fits."""
+        return self.taxonomy / "proposal.yaml"
+
+    @property
+    def taxonomy_diff(self) -> Path:
+        """What the proposal changes."""
+        return self.taxonomy / "diff.json"
+
+    @property
+    def shown_intents(self) -> Path:
+        """Example sessions and top pages of every intent, nothing that few visitors saw."""
+        return self.taxonomy / "shown.json"
+
+    @property
     def student(self) -> Path:
         return self.artifacts / "student"
 
@@ -112,6 +127,18 @@ class Workspace:
     def encoder_report(self) -> Path:
         """What the audits of the encoder found."""
         return self.reports / "encoder.json"
+
+    @property
+    def taxonomy_report(self) -> Path:
+        return self.reports / "taxonomy.json"
+
+    @property
+    def taxonomy_page(self) -> Path:
+        return self.reports / "taxonomy.html"
+
+    @property
+    def taxonomy_diff_page(self) -> Path:
+        return self.reports / "taxonomy_diff.html"
 
     @property
     def curves(self) -> Path:

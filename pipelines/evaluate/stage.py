@@ -1,4 +1,4 @@
-"""evaluate: everything before it -> reports/metrics.json, reports/plots."""
+"""evaluate: everything before it -> reports/metrics.json, reports/taxonomy.html, reports/plots."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pipelines.evaluate import conversion, encoder_probes, plots, student_quality, taxonomy_quality, tile_ranking
 from pipelines.evaluate.inputs import Inputs, read_inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
+from pipelines.evaluate.taxonomy_page import taxonomy_page
 from pipelines.params import Evaluate
 from pipelines.paths import Workspace, staged
 
@@ -36,6 +37,7 @@ def run(workspace: Workspace, params: Evaluate, seed: int) -> None:
     with staged(workspace, "evaluate") as staging:
         written = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
         staging.path(workspace.metrics).write_text(written + "\n", encoding="utf-8")
+        staging.path(workspace.taxonomy_page).write_text(taxonomy_page(inputs, workspace), encoding="utf-8")
         plots.write(staging.path(workspace.plots), metrics, curves)
 
 

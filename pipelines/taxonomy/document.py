@@ -5,7 +5,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -25,7 +25,8 @@ Labels = dict[str, float]
 """The intents of one session: scores in (0, 1] by intent id, the strongest first."""
 
 NOTHING_APPROVED = (
-    "# Nothing is approved yet: copy artifacts/taxonomy/taxonomy.yaml here, edit it, and every later run uses it.\n"
+    "# Nothing is approved yet: `python -m pipelines approve` puts artifacts/taxonomy/taxonomy.yaml here,\n"
+    "# and every later run uses it.\n"
 )
 """What taxonomy.yaml holds before the first approval. DVC has no optional dependencies, so the file must be there."""
 
@@ -35,11 +36,17 @@ class _Part(BaseModel):
 
 
 class Intent(_Part):
-    """One thing that a visitor wants; ``keywords`` and ``examples`` are words and page titles that give it away."""
+    """One thing that a visitor wants.
+
+    ``keywords`` and ``examples`` are words, page titles and searches that give it away; ``include`` and ``exclude`` are
+    notes on what belongs here and what goes to a neighbour.
+    """
 
     id: Slug
     name: Name
     description: str
+    include: list[str] = []
+    exclude: list[str] = []
     examples: list[str]
     keywords: list[str]
 
@@ -54,11 +61,15 @@ class Category(_Part):
 
 
 class Document(_Part):
-    """taxonomy.yaml. ``version`` is a hash of the categories: the same content, the same version."""
+    """taxonomy.yaml. ``version`` is a hash of the categories: the same content, the same version.
+
+    ``formerly`` maps labels of ``parent_version`` to these: by old id, the shares of its sessions by new id.
+    """
 
     version: str
     parent_version: str | None
     model: str
+    formerly: dict[str, dict[str, float]] = {}
     categories: Annotated[list[Category], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -95,7 +106,20 @@ class Document(_Part):
                 f"none of {len(self.intents)} intents leads in taxonomy.min_sessions ({min_sessions}) of the "
                 f"{len(labels)} sessions read: lower it, or raise taxonomy.n_read"
             )
-        return document(kept, self.model, self.parent_version)
+        return self.with_categories(kept)
+
+    def changed(self, change: Callable[[Intent], Intent]) -> "Document":
+        """Returns the taxonomy with every intent replaced by ``change`` of it, and the version that this makes."""
+        return self.with_categories(
+            [
+                category.model_copy(update={"intents": [change(intent) for intent in category.intents]})
+                for category in self.categories
+            ]
+        )
+
+    def with_categories(self, categories: list[Category]) -> "Document":
+        """Returns the taxonomy with these categories, and the version that this makes."""
+        return self.model_copy(update={"version": _version(categories), "categories": categories})
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True, width=120)

@@ -3,11 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from pipelines import schemas
+from pipelines.html_page import MACHINERY_ONLY
+from pipelines.taxonomy import scores
 from pipelines.taxonomy.document import Document, Labels
+from pipelines.taxonomy.offline import MODEL as OFFLINE
 from pipelines.taxonomy.rendering import RenderedSession
 from pipelines.taxonomy.sample import Sample
 
@@ -41,24 +45,42 @@ def report(
     taxonomy: Document,
     model: str,
     split_of: Mapping[str, str],
+    remade: dict[str, Any] | None,
 ) -> str:
-    """Returns the JSON report; every value in it is the same when the stage runs again."""
+    """Returns reports/taxonomy.json; every value in it is the same when the stage runs again.
+
+    Args:
+        sample: what was drawn.
+        labels: of ``sample.label``.
+        second: of ``sample.second``.
+        taxonomy: that they are of.
+        model: that gave them.
+        split_of: the split of each session.
+        remade: ``scores.stability``.
+    """
     n_by_intent = Counter(intent for given in labels for intent in given)
     n_strongest = Counter(next(iter(given)) for given in labels if given)
-    n_unlabelled = sum(not given for given in labels)
     category_of = {intent.id: category.id for category in taxonomy.categories for intent in category.intents}
+    n_named = sum(bool(given) for given in labels)
+    by_session = [
+        {one.session_id: given for one, given in zip(sessions, lists, strict=True)}
+        for sessions, lists in ((sample.label, labels), (sample.second, second))
+    ]
     content = {
         "model": model,
+        "machinery_only": MACHINERY_ONLY if model == OFFLINE else None,
         "taxonomy_version": taxonomy.version,
         "n_read": len(sample.read),
         "n_labelled": len(sample.label),
-        "n_labelled_twice": len(sample.second),
         "by_split": dict(sorted(Counter(split_of[session.session_id] for session in sample.label).items())),
         "by_channel": dict(sorted(Counter(session.channel for session in sample.label).items())),
-        "coverage": _share(len(labels) - n_unlabelled, len(labels)),
-        "unlabelled_share": _share(n_unlabelled, len(labels)),
-        "intents_per_labelled_session": _share(sum(n_by_intent.values()), len(labels) - n_unlabelled),
-        "same_strongest_share": _same_strongest(sample, labels, second),
+        "coverage": scores.covered_share(labels),
+        "other_share": scores.other_share(labels),
+        "nothing_share": round(1 - n_named / len(labels), 6) if labels else None,
+        "intents_per_labelled_session": round(sum(n_by_intent.values()) / n_named, 6) if n_named else None,
+        "second_labelling": scores.agreement(*by_session),
+        "overlap": scores.overlap(labels, taxonomy),
+        "stability": remade,
         "intents": [
             {
                 "id": intent.id,
@@ -71,18 +93,3 @@ def report(
         ],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _same_strongest(sample: Sample, labels: Sequence[Labels], second: Sequence[Labels]) -> float | None:
-    """Share of the sessions labelled twice for which both name the same intent first, or both none."""
-    first = {session.session_id: next(iter(given), None) for session, given in zip(sample.label, labels, strict=True)}
-    pairs = [
-        (first[session.session_id], next(iter(given), None))
-        for session, given in zip(sample.second, second, strict=True)
-        if session.session_id in first
-    ]
-    return _share(sum(one == other for one, other in pairs), len(pairs))
-
-
-def _share(count: int, total: int) -> float | None:
-    return round(count / total, 6) if total else None

@@ -3,14 +3,18 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipelines.taxonomy.document import Category, Intent, slug
+from pipelines.taxonomy.quoting import Quotable
 from pipelines.taxonomy.topics import Topic
 from pipelines.taxonomy.words import content_words, spoken
 
 N_EXAMPLES = 12
+N_QUERIES = 5
 N_KEYWORDS = 10
+MAX_SEARCH_WORDS = 6
+MAX_NAME = 100
 MAX_NAME_WORDS = 9
 APP = "App services"
 WEBSITE = "Website services"
@@ -24,23 +28,22 @@ _VERB = re.compile(
 )
 
 
-def categories(topics: Sequence[Topic], searches: Sequence[Mapping[str, int]], sites: set[str]) -> list[Category]:
+def categories(topics: Sequence[Topic], sites: set[str], may: Quotable) -> list[Category]:
     """Returns the topics as intents in categories, each in the order given.
 
     Args:
-        topics: groups of pages.
-        searches: for each topic, how many sessions about it searched for what.
+        topics: groups of pages and searches.
         sites: parts of titles that are the site's name.
+        may: what may be quoted.
     """
-    words_of = [Counter(word for page in topic for word in content_words(page.words)) for topic in topics]
+    words_of = [_words(topic, may) for topic in topics]
     spread = Counter(word for words in words_of for word in words)
-    n_in_area = Counter(page.area for topic in topics for page in topic)
     taken: set[str] = set()
     grouped: dict[str, list[Intent]] = {}
-    for topic, words, searched in zip(topics, words_of, searches, strict=True):
-        grouped.setdefault(_category_name(topic, topics, n_in_area, sites), []).append(
-            _intent(topic, words, searched, spread, sites, taken)
-        )
+    for topic, words, category in zip(topics, words_of, _category_names(topics, words_of, sites), strict=True):
+        telling = {word: weight * math.log(1 + len(topics) / spread[word]) for word, weight in words.items()}
+        keywords = sorted(telling, key=lambda word: (-telling[word], word))[:N_KEYWORDS]
+        grouped.setdefault(category, []).append(_intent(topic, keywords, sites, may, taken))
     ids: set[str] = set()
     return [
         Category(
@@ -50,32 +53,41 @@ def categories(topics: Sequence[Topic], searches: Sequence[Mapping[str, int]], s
     ]
 
 
-def _intent(
-    topic: Topic,
-    words: Counter[str],
-    searched: Mapping[str, int],
-    spread: Counter[str],
-    sites: set[str],
-    taken: set[str],
-) -> Intent:
-    titles = list(dict.fromkeys(spoken(page.key, sites) for page in topic))
-    name = _name(topic, sites)
-    queries = [query for query, _ in sorted(searched.items(), key=lambda item: (-item[1], item[0]))][:5]
-    weights = Counter(words)
-    for query, count in searched.items():
-        weights.update(dict.fromkeys(content_words(query), count))
-    telling = {word: weight / spread[word] if spread[word] else weight for word, weight in weights.items()}
-    keywords = sorted(telling, key=lambda word: (-telling[word], word))[:N_KEYWORDS]
-    description = f"Visitors who look at {_listed(titles[:4])}"
-    if queries:
-        description += f", or search for {_listed([f'“{query}”' for query in queries[:3]])}"
+def _words(topic: Topic, may: Quotable) -> Counter[str]:
+    """How much each word that may be quoted is the topic's: once a page, and once a search by how many make it."""
+    words: Counter[str] = Counter()
+    for subject in topic:
+        words.update(word for word in content_words(subject.words) if word in may.words)
+    return words
+
+
+def _intent(topic: Topic, keywords: list[str], sites: set[str], may: Quotable, taken: set[str]) -> Intent:
+    pages = [one for one in topic if not one.is_search and may.text(spoken(one.key, sites))]
+    titles = list(dict.fromkeys(spoken(page.key, sites) for page in pages))
+    queries = [one.key for one in topic if one.is_search and may.text(one.key) and _brief(one.key)][:N_QUERIES]
+    if pages:
+        name = _name(pages, sites)
+        description = f"Visitors who look at {_listed(titles[:4])}"
+        description += f", or search for {_listed([f'“{query}”' for query in queries[:3]])}" if queries else ""
+    else:
+        shown = queries[:1] or [", ".join(keywords[:3])]
+        name = shown[0].capitalize() or "Without a name"
+        about = (
+            _listed([f"“{query}”" for query in queries[:3]]) or _listed(keywords[:6]) or "what few others search for"
+        )
+        description = f"Visitors who search for {about}"
     return Intent(
         id=slug(name, taken),
-        name=name,
+        name=name[:MAX_NAME],
         description=description + ".",
         examples=titles[:N_EXAMPLES] + queries,
         keywords=keywords,
     )
+
+
+def _brief(query: str) -> bool:
+    """A search that reads like prose names no need and may be hostile."""
+    return len(query.split()) <= MAX_SEARCH_WORDS
 
 
 def _name(topic: Topic, sites: set[str]) -> str:
@@ -110,16 +122,32 @@ def _fitness(title: str, n_sessions: int, shared: Counter[str]) -> float:
     return math.sqrt(n_sessions) * (0.4 + common) * aside / math.sqrt(max(2, len(title.split())))
 
 
-def _category_name(topic: Topic, topics: Sequence[Topic], n_in_area: Counter[str], sites: set[str]) -> str:
-    """What the site calls the area that most of the topic lies in, else the channel."""
+def _category_names(topics: Sequence[Topic], words_of: Sequence[Counter[str]], sites: set[str]) -> list[str]:
+    """What the site calls the area that most of a topic lies in, else the channel; words where nothing has an area."""
+    if not any(subject.area for topic in topics for subject in topic):
+        return _by_words(words_of)
+    n_in_area = Counter(subject.area for topic in topics for subject in topic)
+    return [_by_area(topic, topics, n_in_area, sites) for topic in topics]
+
+
+def _by_words(words_of: Sequence[Counter[str]]) -> list[str]:
+    """Each topic under the word that most topics share with it."""
+    spread = Counter(word for words in words_of for word in set(dict(words.most_common(3))))
+    chosen = [min(dict(words.most_common(3)), key=lambda w: (-spread[w], w), default="") for words in words_of]
+    common = Counter(chosen)
+    return [word.capitalize() if word and common[word] > 1 else "Others" for word in chosen]
+
+
+def _by_area(topic: Topic, topics: Sequence[Topic], n_in_area: Counter[str], sites: set[str]) -> str:
     weights: Counter[str] = Counter()
-    for page in topic:
-        weights[page.area if n_in_area[page.area] > 1 else ""] += page.n_sessions
-    area = max(sorted(weights), key=lambda name: weights[name])
+    for subject in topic:
+        if not subject.is_search:
+            weights[subject.area if n_in_area[subject.area] > 1 else ""] += subject.n_sessions
+    area = max(sorted(weights), key=lambda name: weights[name], default="")
     if not area:
-        app = sum(page.app_share * page.n_sessions for page in topic) / sum(page.n_sessions for page in topic)
+        app = sum(one.app_share * one.n_sessions for one in topic) / sum(one.n_sessions for one in topic)
         return APP if app > 0.5 else WEBSITE
-    hubs = [page for pages in topics for page in pages if page.path == f"/{area}"]
+    hubs = [one for members in topics for one in members if one.path == f"/{area}"]
     return spoken(hubs[0].key, sites) if hubs else spoken(f"/{area}", sites)
 
 

@@ -1,7 +1,9 @@
-"""taxonomy: sessions, pages, embeddings -> artifacts/taxonomy (taxonomy.yaml, labels, second labels, report)."""
+"""taxonomy: sessions, pages, embeddings -> artifacts/taxonomy (taxonomy.yaml, labels), reports/taxonomy.json."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +14,17 @@ from pipelines.errors import TableError
 from pipelines.params import Taxonomy
 from pipelines.paths import Workspace, staged
 from pipelines.tables import read_table, write_table
-from pipelines.taxonomy import document, sampling
+from pipelines.taxonomy import diff_page, document, renewal, sampling, scores, shown
 from pipelines.taxonomy.document import NOTHING_APPROVED, Document, Labels
 from pipelines.taxonomy.labels import answered, label_table, report
+from pipelines.taxonomy.offline import MODEL as OFFLINE
+from pipelines.taxonomy.quoting import Quotable, quotable
 from pipelines.taxonomy.recording import Recording
 from pipelines.taxonomy.rendering import render
 from pipelines.taxonomy.replies import Replies
 from pipelines.taxonomy.sample import Sample, check_splits
 from pipelines.taxonomy.teacher import Teacher, teacher
-
-SECOND_LABELS = "second_labels.parquet"
-REPORT = "report.json"
+from pipelines.taxonomy.versions import Diff
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Taught:
     approved: bool  # by a person
     labels: list[Labels]
     second: list[Labels]
+    may: Quotable
+    proposal: tuple[Document, Diff] | None  # in place of the approved taxonomy, where that no longer fits
+    remade: dict[str, Any] | None  # scores.stability
 
 
 def run(workspace: Workspace, params: Taxonomy, seed: int, *, dry_run: bool = False) -> None:
@@ -56,22 +61,12 @@ def run(workspace: Workspace, params: Taxonomy, seed: int, *, dry_run: bool = Fa
         print(f"taxonomy: dry run: nothing was called or written\n{asked.used() or 'the offline teacher is free'}")
         return
     with staged(workspace, "taxonomy") as staging:
-        folder = staging.path(workspace.taxonomy)
-        folder.mkdir()
-        sample, taxonomy = taught.sample, taught.taxonomy
-        write_table(
-            label_table(sample.label, taught.labels, taxonomy, asked.model),
-            folder / workspace.labels.name,
-            schemas.LABELS,
-        )
-        write_table(
-            label_table(sample.second, taught.second, taxonomy, asked.second_model),
-            folder / SECOND_LABELS,
-            schemas.LABELS,
-        )
-        _write(folder / workspace.used_taxonomy.name, taxonomy.to_yaml())
+        _write_tables(staging.path(workspace.taxonomy), workspace, taught, asked)
         split_of = _split_of(read_table(workspace.sessions, schemas.SESSIONS, ["session_id", "split"]))
-        _write(folder / REPORT, report(sample, taught.labels, taught.second, taxonomy, asked.model, split_of))
+        lists = (taught.labels, taught.second)
+        found = report(taught.sample, *lists, taught.taxonomy, asked.model, split_of, taught.remade)
+        _write(staging.path(workspace.taxonomy_report), found)
+        _write(staging.path(workspace.taxonomy_diff_page), _diff_page(taught))
         if not workspace.approved_taxonomy.exists():
             _write(staging.path(workspace.approved_taxonomy), NOTHING_APPROVED)
     print(_summary(taught, asked))
@@ -87,11 +82,53 @@ def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> 
         check_splits(sample, _split_of(sessions))
     else:
         sample = _drawn(workspace, sessions, params, seed)
+    may = quotable([*sample.read, *sample.label, *sample.second], _visitor_of(sessions), params.min_visitors)
+    asked.study(sample.read)
     approved = _approved(workspace, recording)
-    taxonomy = approved or asked.propose(sample.read)
+    taxonomy = approved or asked.propose(sample.read, may)
     label, labels = answered(sample.label, asked.label(sample.label, taxonomy))
     again, second = answered(sample.second, asked.label_again(sample.second, taxonomy))
-    return Taught(sample, Sample(sample.read, label, again), taxonomy, approved is not None, labels, second)
+    why = renewal.why_renew(labels, params) if approved else None
+    return Taught(
+        drawn=sample,
+        sample=Sample(sample.read, label, again),
+        taxonomy=taxonomy,
+        approved=approved is not None,
+        labels=labels,
+        second=second,
+        may=may,
+        proposal=renewal.proposal(asked, sample.read, taxonomy, why, may) if why else None,
+        remade=scores.stability(asked, sample.read, sample.second, may, params.stability_seeds),
+    )
+
+
+def _write_tables(folder: Path, workspace: Workspace, taught: Taught, asked: Teacher) -> None:
+    folder.mkdir()
+    sample, taxonomy = taught.sample, taught.taxonomy
+    for name, sessions, labels, model in (
+        (workspace.labels.name, sample.label, taught.labels, asked.model),
+        (workspace.second_labels.name, sample.second, taught.second, asked.second_model),
+    ):
+        write_table(label_table(sessions, labels, taxonomy, model), folder / name, schemas.LABELS)
+    _write(folder / workspace.used_taxonomy.name, taxonomy.to_yaml())
+    content = shown.by_intent(sample.label, taught.labels, taxonomy, taught.may)
+    _write(folder / workspace.shown_intents.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if taught.proposal:
+        proposed, diff = taught.proposal
+        _write(folder / workspace.proposed_taxonomy.name, proposed.to_yaml())
+        _write(folder / workspace.taxonomy_diff.name, diff.model_dump_json(indent=1) + "\n")
+
+
+def _diff_page(taught: Taught) -> str:
+    if taught.proposal:
+        proposed, diff = taught.proposal
+        return diff_page.diff_page(diff, taught.taxonomy, proposed, offline=proposed.model == OFFLINE)
+    why = (
+        "the approved taxonomy still fits"
+        if taught.approved
+        else "nothing is approved yet, so nothing is to be changed"
+    )
+    return diff_page.nothing_proposed(why)
 
 
 def _recording(workspace: Workspace, params: Taxonomy) -> Recording | None:
@@ -129,6 +166,11 @@ def _embeddings(workspace: Workspace, sessions: pa.Table) -> np.ndarray:
 def _approved(workspace: Workspace, recording: Recording | None) -> Document | None:
     approved = document.approved(workspace.approved_taxonomy)
     return approved or (document.approved(recording.approved_taxonomy) if recording else None)
+
+
+def _visitor_of(sessions: pa.Table) -> dict[str, str]:
+    columns = (sessions.column(name).to_pylist() for name in ("session_id", "visitor_id"))
+    return dict(zip(*columns, strict=True))
 
 
 def _split_of(sessions: pa.Table) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from pipelines.params import Taxonomy as TaxonomyParams
 from pipelines.taxonomy.document import Document, Labels
 from pipelines.taxonomy.offline import MODEL, OfflineTeacher
+from pipelines.taxonomy.quoting import Quotable
 from pipelines.taxonomy.rendering import RenderedSession
 from pipelines.taxonomy.replies import Replies
 
@@ -22,8 +23,11 @@ class Teacher(Protocol):
     def second_model(self) -> str:
         """Who labels the second time."""
 
-    def propose(self, sessions: Sequence[RenderedSession]) -> Document:
-        """Returns the taxonomy of what ``sessions`` show."""
+    def study(self, sessions: Sequence[RenderedSession]) -> None:
+        """Gets to know ``sessions`` of the training part before anything else is asked."""
+
+    def propose(self, sessions: Sequence[RenderedSession], may: Quotable) -> Document:
+        """Returns the taxonomy of what ``sessions`` show, quoting only what it ``may``."""
 
     def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
         """Returns the soft labels of each session; None where the teacher gave no usable answer."""

@@ -1,77 +1,105 @@
-"""Groups of pages that are about the same thing, by what they are called, where they lie and who visits both.
+"""Groups of pages and searches that are about the same thing: by meaning, words, place on the site, and who shows both.
 
-No embedding is read here: the teacher must not learn from what it is to teach.
+No session embedding is read here: the teacher must not learn from what it is to teach.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from pipelines.taxonomy.meaning import vectors as meaning_vectors
+from pipelines.taxonomy.n_topics import best_cut
 from pipelines.taxonomy.rendering import RenderedSession, Row
-from pipelines.taxonomy.words import area, content_words, page_key
+from pipelines.taxonomy.words import area, content_words, page_key, search_key, spoken
 
-MIN_VISITS = 3  # sessions that must show a page before it shapes a topic: a hostile title seen once shapes none
+MIN_VISITS = (
+    3  # sessions that must show a page or search before it shapes a topic: a hostile title seen once shapes none
+)
+MAX_SUBJECTS = 4_000  # the commonest; clustering holds the distances of all pairs
 N_COVISIT_DIMENSIONS = 16
-AREA_WEIGHT = 0.3  # beside 1 for the words
-COVISIT_WEIGHT = 1.0
+N_WORD_DIMENSIONS = 150
+WORDS_WEIGHT, MEANING_WEIGHT, AREA_WEIGHT, COVISIT_WEIGHT = 0.3, 1.0, 0.3, 2.0
+"""Chosen on validation sessions by ``n_topics.next_losses``, which reads no truth (docs/decisions/0007-taxonomy.md)."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page as sessions show it."""
+class Subject:
+    """A page or a search as sessions show it."""
 
     key: str
     path: str
     area: str
-    words: str  # of title and path
+    words: str  # of title and path, or of the search
     n_sessions: int
     app_share: float
+    is_search: bool
 
+
+Topic = list[Subject]
+"""Pages and searches of one topic, the most visited first."""
 
 Visit = dict[str, Row]
-"""The rows of a session by page key."""
-
-Topic = list[Page]
-"""Pages of one topic, the most visited first."""
+"""The rows of a session by the key of what they show."""
 
 
 def topics(sessions: Sequence[RenderedSession], max_topics: int) -> list[Topic]:
-    """Returns at most ``max_topics`` groups of the pages that at least MIN_VISITS sessions show, the largest first."""
-    visits: list[Visit] = [
-        {key: row for row in session.rows() if (key := page_key(row)) is not None} for session in sessions
-    ]
+    """Returns at most ``max_topics`` groups of what enough sessions show, the largest first."""
+    visits = [_visit(session) for session in sessions]
+    subjects = _subjects(sessions, visits)
+    if len(subjects) <= 1:
+        return [subjects] if subjects else []
+    fixed = _content_vectors(subjects)
+    row_of = {subject.key: row for row, subject in enumerate(subjects)}
+    seen = [[row_of[key] for key in visit if key in row_of] for visit in visits]
+    n_topics = best_cut(
+        lambda made_from, n: _grouped(_vectors(fixed, made_from), n), lambda: _vectors(fixed, seen), seen, max_topics
+    )
+    groups = _grouped(_vectors(fixed, seen), n_topics)
+    found = [[one for one, of in zip(subjects, groups, strict=True) if of == group] for group in range(max(groups) + 1)]
+    ranked = [sorted(topic, key=lambda subject: (-subject.n_sessions, subject.key)) for topic in found]
+    return sorted(ranked, key=lambda topic: (-sum(subject.n_sessions for subject in topic), topic[0].key))
+
+
+def _visit(session: RenderedSession) -> Visit:
+    """The first row of each thing, in order; a search and the page it was made on are two."""
+    visit: Visit = {}
+    for row in session.rows():
+        for key in (page_key(row), search_key(row)):
+            if key is not None:
+                visit.setdefault(key, row)
+    return visit
+
+
+def _subjects(sessions: Sequence[RenderedSession], visits: Sequence[Visit]) -> list[Subject]:
+    """What at least MIN_VISITS sessions show; where most sessions show nothing of that kind, all that any shows."""
     n_sessions = Counter(key for visit in visits for key in visit)
+    common = {key for key, count in n_sessions.items() if count >= MIN_VISITS}
+    n_empty = sum(not visit for visit in visits)
+    n_known = sum(not common.isdisjoint(visit) for visit in visits)
+    if 2 * n_known < len(visits) - n_empty and not any(page_key(row) for visit in visits for row in visit.values()):
+        common = set(n_sessions)
     in_app = Counter(
         key for visit, session in zip(visits, sessions, strict=True) if session.channel == "app" for key in visit
     )
     rows = _commonest_rows(visits)
-    pages = [
-        Page(
-            key,
-            str(rows[key].get("page", "")),
-            area(rows[key]),
-            f"{rows[key].get('title', '')} {rows[key].get('page', '')}",
-            count,
-            in_app[key] / count,
-        )
-        for key, count in sorted(n_sessions.items())
-        if count >= MIN_VISITS
-    ]
-    if len(pages) <= 1:
-        return [pages] if pages else []
-    vectors = _page_vectors(pages, visits)
-    groups = AgglomerativeClustering(min(max_topics, len(pages)), linkage="ward").fit_predict(vectors)
-    found = [[page for page, of in zip(pages, groups, strict=True) if of == group] for group in range(max(groups) + 1)]
-    ranked = [sorted(topic, key=lambda page: (-page.n_sessions, page.key)) for topic in found]
-    return sorted(ranked, key=lambda topic: (-sum(page.n_sessions for page in topic), topic[0].key))
+    ranked = sorted(common, key=lambda key: (-n_sessions[key], key))[:MAX_SUBJECTS]
+    return [_subject(key, rows[key], n_sessions[key], in_app[key] / n_sessions[key]) for key in sorted(ranked)]
+
+
+def _subject(key: str, row: Row, n_sessions: int, app_share: float) -> Subject:
+    if key == search_key(row):
+        return Subject(key, "", "", key, n_sessions, app_share, is_search=True)
+    words = f"{row.get('title', '')} {row.get('page', '')}"
+    return Subject(key, str(row.get("page", "")), area(row), words, n_sessions, app_share, is_search=False)
 
 
 def _commonest_rows(visits: Sequence[Visit]) -> Visit:
-    """A row of each page key, with its commonest path where pages share a title."""
+    """A row of each key, with its commonest path where pages share a title."""
     paths = Counter((key, str(row.get("page", ""))) for visit in visits for key, row in visit.items())
     chosen: Visit = {}
     for visit in visits:
@@ -81,40 +109,55 @@ def _commonest_rows(visits: Sequence[Visit]) -> Visit:
     return chosen
 
 
-def _rank(paths: Counter[tuple[str, str]], key: str, row: Row) -> tuple[int, str]:
+def _rank(paths: Mapping[tuple[str, str], int], key: str, row: Row) -> tuple[int, str]:
     path = str(row.get("page", ""))
     return -paths[key, path], path
 
 
-def _page_vectors(pages: Sequence[Page], visits: Sequence[Visit]) -> np.ndarray:
-    """Unit vectors (P, V + A + C): words, area, co-visits."""
+def _grouped(vectors: np.ndarray, n_groups: int) -> np.ndarray:
+    return np.asarray(AgglomerativeClustering(n_groups, linkage="ward").fit_predict(vectors))
+
+
+def _vectors(fixed: np.ndarray, seen: Sequence[Sequence[int]]) -> np.ndarray:
+    """Unit vectors (S, M + V + A + C): meaning, words, area, and who shows both."""
+    return _unit(np.hstack([fixed, COVISIT_WEIGHT * _covisit_vectors(len(fixed), seen)]))
+
+
+def _content_vectors(subjects: Sequence[Subject]) -> np.ndarray:
+    meaning = meaning_vectors([spoken(subject.key, set()) for subject in subjects])
+    areas = sorted({subject.area for subject in subjects if subject.area})
+    by_area = np.array([[float(one.area == name) for name in areas] for one in subjects]).reshape(len(subjects), -1)
+    by_area *= by_area.sum(axis=0) > 1  # a page alone in its area is near nobody for it
+    return np.hstack([MEANING_WEIGHT * meaning, WORDS_WEIGHT * _word_vectors(subjects), AREA_WEIGHT * by_area])
+
+
+def _word_vectors(subjects: Sequence[Subject]) -> np.ndarray:
     words = TfidfVectorizer(tokenizer=content_words, token_pattern=None, lowercase=False, sublinear_tf=True)
     try:
-        by_words = words.fit_transform([page.words for page in pages]).toarray()
-    except ValueError:  # no page has a content word
-        by_words = np.zeros((len(pages), 0))
-    areas = sorted({page.area for page in pages if page.area})
-    by_area = np.array([[float(page.area == name) for name in areas] for page in pages]).reshape(len(pages), -1)
-    by_area *= by_area.sum(axis=0) > 1  # a page alone in its area is near nobody for it
-    return _unit(np.hstack([by_words, AREA_WEIGHT * by_area, COVISIT_WEIGHT * _covisit_vectors(pages, visits)]))
+        by_words = words.fit_transform([subject.words for subject in subjects])
+    except ValueError:  # nothing has a content word
+        return np.zeros((len(subjects), 0))
+    if by_words.shape[1] <= N_WORD_DIMENSIONS:
+        return np.asarray(by_words.toarray())
+    n_kept = min(N_WORD_DIMENSIONS, min(by_words.shape) - 1)
+    return _unit(TruncatedSVD(n_kept, random_state=0).fit_transform(by_words)) if n_kept else by_words.toarray()
 
 
-def _covisit_vectors(pages: Sequence[Page], visits: Sequence[Visit]) -> np.ndarray:
-    """Unit vectors (P, <= 16) of positive pointwise mutual information, damped where counts are small."""
-    row_of = {page.key: row for row, page in enumerate(pages)}
-    together = np.zeros((len(pages), len(pages)))
-    for visit in visits:
-        seen = [row_of[key] for key in visit if key in row_of]
-        if len(seen) > 1:
-            together[np.ix_(seen, seen)] += 1.0 / (len(seen) - 1)  # a long visit says less of each pair
+def _covisit_vectors(n_subjects: int, seen: Sequence[Sequence[int]]) -> np.ndarray:
+    """Unit vectors (S, <= 16) of positive pointwise mutual information, damped where counts are small."""
+    together = np.zeros((n_subjects, n_subjects))
+    for shown in seen:
+        if len(shown) > 1:
+            together[np.ix_(shown, shown)] += 1.0 / (len(shown) - 1)  # a long visit says less of each pair
     np.fill_diagonal(together, 0.0)
-    total = max(float(together.sum()), 1.0)
-    expected = np.outer(together.sum(axis=1), together.sum(axis=0)) / total
+    if not together.any():
+        return np.zeros((n_subjects, 0))
+    expected = np.outer(together.sum(axis=1), together.sum(axis=0)) / together.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         information = np.where(together > 0, np.log(together / expected), 0.0)
     information = np.maximum(information, 0.0) * together / (together + 0.5)
     left, strengths, _ = np.linalg.svd(information)
-    kept = min(N_COVISIT_DIMENSIONS, len(pages))
+    kept = min(N_COVISIT_DIMENSIONS, n_subjects)
     return _unit(left[:, :kept] * np.sqrt(strengths[:kept]))
 
 

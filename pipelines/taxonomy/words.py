@@ -30,6 +30,11 @@ def page_key(row: Row) -> str | None:
     return None if key is None else str(key)
 
 
+def search_key(row: Row) -> str | None:
+    """Returns what the row searches for, whatever its capitals; None without a search."""
+    return str(row["search"]).casefold() if "search" in row else None
+
+
 def area(row: Row) -> str:
     """Returns the first part of the row's path, the site's own division; empty without a path."""
     return str(row.get("page", "")).strip("/").split("/")[0]

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "monitor": {"score"},
     "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
     "record": {"taxonomy"},  # the same run again, from stored replies
+    "approve": {"taxonomy"},  # what it approves is that stage's document
     "init": {"ingest"},  # what it shows is what ingest would make of the file
 }
 

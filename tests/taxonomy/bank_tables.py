@@ -1,5 +1,6 @@
 """A made-up bank's sessions, pages and embeddings for the taxonomy stage: four needs, web and app, all splits."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pyarrow as pa
 from pipelines import params, schemas
 from pipelines.paths import Workspace
 from pipelines.tables import write_table
+from pipelines.taxonomy.quoting import Quotable, quotable
+from pipelines.taxonomy.rendering import RenderedSession
 
 NEEDS = {
     "mortgage": [
@@ -59,6 +62,11 @@ def embeddings(n_sessions: int, seed: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schemas.EMBEDDINGS)
 
 
+def quote_anything(rendered: Sequence[RenderedSession]) -> Quotable:
+    """What may be quoted where one visitor is enough."""
+    return quotable(rendered, {session.session_id: session.session_id for session in rendered}, 1)
+
+
 def workspace(root: Path, n_sessions: int = 240, seed: int = 1) -> Workspace:
     """A root with what the stage reads."""
     made = Workspace(root)
@@ -71,6 +79,7 @@ def workspace(root: Path, n_sessions: int = 240, seed: int = 1) -> Workspace:
 
 def taxonomy_params(repository: Path, **changes: Any) -> params.Taxonomy:
     small = {"n_read": 60, "n_label": 120, "n_clusters": 6, "min_sessions": 2, "max_intents": 4, "max_attempts": 3}
+    small |= {"min_visitors": 2, "stability_seeds": 0}
     block = params.load(repository / "params.yaml").taxonomy
     return params.Taxonomy.model_validate(block.model_dump() | small | changes)
 

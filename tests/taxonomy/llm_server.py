@@ -120,8 +120,11 @@ def filtered(handler: Handler, request: Request) -> None:
 def analyst(handler: Handler, request: Request) -> None:
     """An LLM that knows three intents by a word in the sessions."""
     material = json.loads(request["messages"][1]["content"])
-    if request["response_format"]["json_schema"]["name"] == "ProposedTaxonomy":
-        reply: dict[str, Any] = {"categories": [_category("Loans", "Mortgage"), _category("Cards", "Card", "Winner")]}
+    asked = request["response_format"]["json_schema"]["name"]
+    if asked == "Summaries":
+        reply: dict[str, Any] = {"summaries": ["Compares what there is."] * len(material["sessions"])}
+    elif asked == "ProposedTaxonomy":
+        reply = {"categories": [_category("Loans", "Mortgage"), _category("Cards", "Card", "Winner")]}
     else:
         shown = json.dumps(material["session"])
         reply = {"intents": [f"find-{word}" for word in ("mortgage", "card") if re.search(word, shown, re.I)]}
@@ -132,7 +135,8 @@ def analyst(handler: Handler, request: Request) -> None:
 
 def _category(name: str, *words: str) -> dict[str, Any]:
     intents = [
-        {"name": f"Find a {word.lower()}", "description": f"{word}s.", "examples": [word], "keywords": [word]}
+        {"name": f"Find a {word.lower()}", "description": f"{word}s."}
+        | {"include": [], "exclude": ["Has one already"], "examples": [word], "keywords": [word]}
         for word in words
     ]
     return {"name": name, "description": name, "intents": intents}

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from bank_tables import pages, sessions, taxonomy_params
+from bank_tables import pages, quote_anything, sessions, taxonomy_params
 from gullible import demands
 
 from benchmarks.attacks import Attack, attacks
 from pipelines import schemas
-from pipelines.taxonomy import labelling, prompt, rendering
+from pipelines.taxonomy import generation, labelling, prompt, rendering
 from pipelines.taxonomy.document import Category, Document, Intent, Labels, document
 from pipelines.taxonomy.llm_teacher import LlmTeacher
 from pipelines.taxonomy.question import Question, Unusable
@@ -100,10 +100,12 @@ def test_no_attack_moves_a_label_or_makes_the_model_say_its_prompt(params: Any) 
     assert labels == [{"find-mortgage": 1.0}] * len(ATTACKS)
 
 
-def test_no_attack_gets_into_the_taxonomy(params: Any) -> None:
+def test_no_attack_gets_into_the_taxonomy(params: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "N_CALM", len(ATTACKS))  # however still the taxonomy stands, all are read
     asked = Gullible()
     asked.answers_as_expected = True
-    LlmTeacher(asked, params).propose([attacked(attack) for attack in ATTACKS])
+    shown = [attacked(attack) for attack in ATTACKS]
+    LlmTeacher(asked, params).propose(shown, quote_anything(shown))
     assert asked.n_questions > len(ATTACKS) / params.batch_size
     assert asked.obeyed == []
 

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bank_tables import pages, sessions, taxonomy_params, truth
+from bank_tables import pages, quote_anything, sessions, taxonomy_params, truth
 
 from pipelines.errors import TeacherError
 from pipelines.taxonomy.document import Category, Document, Intent, document
@@ -20,7 +20,7 @@ def rendered() -> list[RenderedSession]:
 
 @pytest.fixture(scope="module")
 def taxonomy(rendered: list[RenderedSession], repository: Path) -> Document:
-    return OfflineTeacher(taxonomy_params(repository)).propose(rendered)
+    return OfflineTeacher(taxonomy_params(repository)).propose(rendered, quote_anything(rendered))
 
 
 def one_intent(**changes: object) -> KeywordEvidence:
@@ -96,12 +96,12 @@ def test_soft_scores_by_hand() -> None:
 
 def test_sessions_that_share_no_page_are_refused(repository: Path) -> None:
     rendered = [RenderedSession(str(number), "web", f'[{{"step":1,"page":"/{number}"}}]') for number in range(9)]
-    with pytest.raises(TeacherError, match=r"no page is shown by 3 of the 9 sessions.*taxonomy\.n_read"):
-        OfflineTeacher(taxonomy_params(repository)).propose(rendered)
+    with pytest.raises(TeacherError, match=r"no page and no search is shown by 3 of the 9 sessions.*taxonomy\.n_read"):
+        OfflineTeacher(taxonomy_params(repository)).propose(rendered, quote_anything(rendered))
 
 
 def test_intents_that_lead_in_too_few_sessions_are_refused_when_none_is_left(
     rendered: list[RenderedSession], repository: Path
 ) -> None:
     with pytest.raises(TeacherError, match="min_sessions"):
-        OfflineTeacher(taxonomy_params(repository, min_sessions=10_000)).propose(rendered)
+        OfflineTeacher(taxonomy_params(repository, min_sessions=10_000)).propose(rendered, quote_anything(rendered))

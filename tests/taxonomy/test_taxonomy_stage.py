@@ -19,7 +19,7 @@ from pipelines.paths import Workspace
 from pipelines.record import stage as record_command
 from pipelines.tables import read_table, write_table
 from pipelines.taxonomy.document import NOTHING_APPROVED
-from pipelines.taxonomy.stage import REPORT, SECOND_LABELS, run
+from pipelines.taxonomy.stage import run
 
 
 def hashes(made: Workspace) -> dict[str, str]:
@@ -52,18 +52,18 @@ def test_it_writes_a_taxonomy_labels_of_all_splits_a_second_labelling_and_a_repo
     made = workspace(tmp_path / "w")
     run(made, taxonomy_params(repository), seed=7)
     taxonomy = yaml.safe_load(made.used_taxonomy.read_text(encoding="utf-8"))
-    report = json.loads((made.taxonomy / REPORT).read_text(encoding="utf-8"))
+    report = json.loads(made.taxonomy_report.read_text(encoding="utf-8"))
     known = {intent["id"] for category in taxonomy["categories"] for intent in category["intents"]}
-    for name in (made.labels.name, SECOND_LABELS):
+    for name in (made.labels.name, made.second_labels.name):
         table = read_table(made.taxonomy / name, schemas.LABELS)
         assert {intent for given in table.column("intents").to_pylist() for intent in given} <= known
         assert all(0 < score <= 1 for given in table.column("scores").to_pylist() for score in given)
         assert set(table.column("taxonomy_version").to_pylist()) == {taxonomy["version"]}
     assert len(labels(made)) == report["n_labelled"] == 120
     assert report["by_split"] == {"test": 30, "train": 60, "valid": 30}
-    assert report["n_labelled_twice"] == 30
+    assert report["second_labelling"]["n_sessions"] == 30
     n_bare = sum(truth(int(session[6:])) == "none" for session in labels(made))
-    assert report["unlabelled_share"] == pytest.approx(n_bare / 120, abs=1e-6)
+    assert report["nothing_share"] == pytest.approx(n_bare / 120, abs=1e-6)
     assert made.approved_taxonomy.read_text(encoding="utf-8") == NOTHING_APPROVED
 
 
@@ -103,7 +103,8 @@ def test_an_approved_taxonomy_is_used_as_it_is(tmp_path: Path, repository: Path)
     assert used["categories"] == edited["categories"]
     assert used["parent_version"] == edited["version"] != used["version"]
     assert {intent for given in labels(made).values() for intent in given} == {
-        intent["id"] for intent in edited["categories"][0]["intents"]
+        "other",
+        *(intent["id"] for intent in edited["categories"][0]["intents"]),
     }
 
 
@@ -120,7 +121,8 @@ def test_a_run_with_an_llm_is_recorded_and_replayed_without_it(
     assert f"; {n_calls} calls, " in printed
     assert f"{server.read:,} tokens read, {server.written:,} written, 0.0000 USD" in printed
     by_purpose = Counter(request["response_format"]["json_schema"]["name"] for request in server.requests)
-    assert by_purpose["ProposedTaxonomy"] == 3  # 60 read in threes of 20
+    assert by_purpose["Summaries"] == 3  # 60 read in threes of 20
+    assert by_purpose["ProposedTaxonomy"] == 2  # written from their summaries, and reviewed
     messages = [request["messages"][1]["content"] for request in server.requests]
     asked_of = [(text, request["temperature"]) for text, request in zip(messages, server.requests, strict=True)]
     assert len(set(asked_of)) == len(asked_of)  # sessions that show the same are asked about once
@@ -292,3 +294,33 @@ def test_missing_embeddings_and_an_empty_training_part_are_refused(tmp_path: Pat
     write_table(sessions.slice(120), made.sessions, schemas.SESSIONS)
     with pytest.raises(TableError, match="no session is in the training part"):
         run(made, taxonomy_params(repository), seed=7)
+
+
+def test_a_taxonomy_that_no_longer_covers_enough_stays_in_use_and_another_is_proposed(
+    tmp_path: Path, repository: Path
+) -> None:
+    made = workspace(tmp_path / "w")
+    run(made, taxonomy_params(repository), seed=7)
+    assert "nothing is approved yet" in made.taxonomy_diff_page.read_text(encoding="utf-8")
+    first = yaml.safe_load(made.used_taxonomy.read_text(encoding="utf-8"))
+    lacking = {**first, "categories": first["categories"][1:]}
+    made.approved_taxonomy.write_text(yaml.safe_dump(lacking), encoding="utf-8")
+    run(made, taxonomy_params(repository, min_coverage=0.0, max_other_share=1.0), seed=7)
+    assert not made.proposed_taxonomy.exists()
+    assert "still fits" in made.taxonomy_diff_page.read_text(encoding="utf-8")
+    run(made, taxonomy_params(repository, min_coverage=0.0, max_other_share=0.05), seed=7)
+    used, proposed = (
+        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (made.used_taxonomy, made.proposed_taxonomy)
+    )
+    ids = [
+        {intent["id"] for category in one["categories"] for intent in category["intents"]} for one in (used, proposed)
+    ]
+    assert ids[0] < ids[1]  # what was approved keeps its ids
+    assert proposed["parent_version"] == used["version"]
+    diff = json.loads(made.taxonomy_diff.read_text(encoding="utf-8"))
+    assert "no intent covers" in diff["why"]
+    assert {change["kind"] for change in diff["changes"]} == {"kept", "added"}
+    assert 0 < diff["churn"] < 1
+    page = made.taxonomy_diff_page.read_text(encoding="utf-8")
+    assert "New intents" in page
+    assert "machinery" in page

@@ -1,0 +1,1 @@
+"""approve: a proposed taxonomy becomes the approved one."""
