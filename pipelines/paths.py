@@ -84,6 +84,11 @@ class Workspace:
         return self.taxonomy / "second_labels.parquet"
 
     @property
+    def gold(self) -> Path:
+        """Labels by people, where there are any."""
+        return self.taxonomy / "gold.parquet"
+
+    @property
     def approved_taxonomy(self) -> Path:
         """The taxonomy a person approved (in git); absent before the first approval."""
         return self.root / "taxonomy.yaml"

@@ -39,6 +39,7 @@ class Inputs:
     decided: np.ndarray | None  # bool (N, C): the intents that the student named
     labels: Labelling | None
     second_labels: Labelling | None
+    gold: Labelling | None  # by people
     truth: Path
     demo_bank: bool
 
@@ -80,6 +81,7 @@ def read_inputs(workspace: Workspace) -> Inputs:
         decided=decided,
         labels=_labelling(workspace.labels, sessions, student),
         second_labels=_labelling(workspace.second_labels, sessions, student),
+        gold=_labelling(workspace.gold, sessions, student),
         truth=workspace.truth,
         demo_bank=(workspace.data / "demo_bank.json").exists(),
     )

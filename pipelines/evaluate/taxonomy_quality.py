@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines.evaluate.bootstrap import Resamples, estimate, ratio
+from pipelines.evaluate.f1 import f1_values
 from pipelines.evaluate.inputs import Inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
 from pipelines.evaluate.truth import knows_sessions, true_needs
@@ -33,7 +34,25 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
     }
     if knows_sessions(inputs):
         metrics["truth_v_measure"] = _against_truth(inputs, params, seed)
+    if inputs.gold is not None:
+        metrics["gold"] = _against_people(inputs, params, seed)
     return Judgement({TASK: metrics})
+
+
+def _against_people(inputs: Inputs, params: Evaluate, seed: int) -> Any:
+    """Teacher and student on the sessions that people labelled, whatever their split."""
+    assert inputs.gold is not None
+    assert inputs.labels is not None
+    assert inputs.decided is not None
+    _, of_gold, of_labels = np.intersect1d(inputs.gold.rows, inputs.labels.rows, return_indices=True)
+    rows, actual = inputs.gold.rows[of_gold], inputs.gold.scores[of_gold] >= NAMED_FROM
+    if not len(rows):
+        return str(NotAvailableError("labelled sessions among those that people labelled"))
+    resamples = Resamples(inputs.visitors[rows], params.n_bootstrap, seed)
+    sides = {"teacher": inputs.labels.scores[of_labels] >= NAMED_FROM, "student": inputs.decided[rows]}
+    scored = {side: f1_values(resamples, named, actual) for side, named in sides.items()}
+    found = {side: {name: estimate(values) for name, values in f1.items()} for side, f1 in scored.items()}
+    return {"n_sessions": len(rows), **found}
 
 
 def _against_truth(inputs: Inputs, params: Evaluate, seed: int) -> Any:

@@ -1,7 +1,7 @@
 """taxonomy: sessions, pages, embeddings -> artifacts/taxonomy (taxonomy.yaml, labels), reports/taxonomy.json."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import schemas
-from pipelines.errors import TableError
+from pipelines.errors import TableError, TeacherError
 from pipelines.params import Taxonomy
 from pipelines.paths import Workspace, staged
 from pipelines.tables import read_table, write_table
 from pipelines.taxonomy import diff_page, document, renewal, sampling, scores, shown
 from pipelines.taxonomy.document import NOTHING_APPROVED, Document, Labels
+from pipelines.taxonomy.gold import gold_table, read_gold
 from pipelines.taxonomy.labels import answered, label_table, report
 from pipelines.taxonomy.offline import MODEL as OFFLINE
 from pipelines.taxonomy.quoting import Quotable, quotable
@@ -67,6 +68,7 @@ def run(workspace: Workspace, params: Taxonomy, seed: int, *, dry_run: bool = Fa
         found = report(taught.sample, *lists, taught.taxonomy, asked.model, split_of, taught.remade)
         _write(staging.path(workspace.taxonomy_report), found)
         _write(staging.path(workspace.taxonomy_diff_page), _diff_page(taught))
+        _write_gold(workspace, params, taught.taxonomy, staging.path(workspace.taxonomy))
         if not workspace.approved_taxonomy.exists():
             _write(staging.path(workspace.approved_taxonomy), NOTHING_APPROVED)
     print(_summary(taught, asked))
@@ -147,10 +149,21 @@ def _drawn(workspace: Workspace, sessions: pa.Table, params: Taxonomy, seed: int
     quota = sampling.Quota(params.n_read, params.n_label, params.uniform_share, params.n_clusters)
     rows = sampling.draw(_embeddings(workspace, sessions), splits, channels, quota, seed)
     pages = read_table(workspace.pages, schemas.PAGES)
+    if params.gold:
+        rows = replace(rows, label=np.union1d(rows.label, _gold_rows(workspace.root / params.gold, sessions)))
     second = sampling.second(rows.label, splits, seed)
     return Sample(
         *(render(sessions.take(chosen), pages, params.max_events) for chosen in (rows.read, rows.label, second))
     )
+
+
+def _gold_rows(path: Path, sessions: pa.Table) -> np.ndarray:
+    """The rows of the sessions that people labelled."""
+    asked = pa.array(list(read_gold(path)), pa.string())
+    rows = pc.index_in(asked, value_set=sessions.column("session_id").combine_chunks())
+    if rows.null_count:
+        raise TeacherError(f"{path.name}: {rows.null_count} of its {len(rows)} sessions are not in sessions.parquet")
+    return np.asarray(rows.to_numpy())
 
 
 def _embeddings(workspace: Workspace, sessions: pa.Table) -> np.ndarray:
@@ -176,6 +189,12 @@ def _visitor_of(sessions: pa.Table) -> dict[str, str]:
 def _split_of(sessions: pa.Table) -> dict[str, str]:
     columns = (sessions.column(name).to_pylist() for name in ("session_id", "split"))
     return dict(zip(*columns, strict=True))
+
+
+def _write_gold(workspace: Workspace, params: Taxonomy, taxonomy: Document, folder: Path) -> None:
+    if params.gold:
+        by_people = gold_table(read_gold(workspace.root / params.gold), taxonomy)
+        write_table(by_people, folder / workspace.gold.name, schemas.LABELS)
 
 
 def _write(path: Path, text: str) -> None:
