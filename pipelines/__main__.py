@@ -23,9 +23,11 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "simulate": "make the demo bank: a synthetic bank's web and app traffic with known truth",
     "init": "look at a file of your own, propose `ingest.sources`, show ten mapped rows",
     "approve": "show what the taxonomy stage proposes, and make it the approved taxonomy.yaml",
+    "gate": "compare a challenger with the champion on the challenger's test sessions",
     "promote": "make the current artifacts the champion",
     "rollback": "make the previous champion the champion again",
     "score": "raw events -> sessions, embeddings and intents by the champion",
+    "explain": "a session: its events, and the versions and hashes of all that named its intents",
     "monitor": "drift report of a scored window against the champion's reference",
     "record": "keep what the taxonomy stage read and was answered, for `taxonomy.recording`",
     "audit": "train over seeds, with and without random identity-like inputs; what they cost",
@@ -97,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DAY",
         help="keep the former sessions but what events since then change",
     )
+    added["explain"].add_argument("session", help="its session_id")
+    added["explain"].add_argument("--tables", type=Path, help="what `score --output` wrote (default: artifacts/)")
+    for name in ("gate", "promote"):
+        added[name].add_argument("--challenger", type=Path, help="a retraining's workspace (default: --root itself)")
     person = added["forget"].add_mutually_exclusive_group(required=True)
     person.add_argument("--customer", metavar="ID", help="a login as the source gave it: all visitors linked to it")
     person.add_argument("--visitor", metavar="ID", help="one cookie or device as the source gave it")

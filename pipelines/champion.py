@@ -9,6 +9,7 @@ champion.json names the version that holds; it is replaced atomically and last.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,12 +17,13 @@ from typing import Final, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipelines import params as params_file
 from pipelines.alignment import stacked
-from pipelines.errors import ChampionError, ParamsError, TableError
-from pipelines.params import Params
+from pipelines.claim import claimed
+from pipelines.errors import ChampionError, TableError
+from pipelines.params import Ingest, Sessionize
 from pipelines.paths import Workspace
 from pipelines.schemas import EMBEDDINGS, INTENTS, SESSIONS
 
@@ -65,13 +67,23 @@ class Manifest(BaseModel):
     files: dict[str, str]
 
 
+class Served(BaseModel):
+    """The blocks of a champion's params that serving reads; what else its params.yaml holds may be of other code."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seed: int
+    ingest: Ingest
+    sessionize: Sessionize
+
+
 @dataclass(frozen=True)
 class Champion:
     """A promoted bundle whose files were found complete and unchanged."""
 
     folder: Path
     manifest: Manifest
-    params: Params
+    params: Served
 
     @property
     def version(self) -> str:
@@ -117,6 +129,11 @@ def promoted(workspace: Workspace) -> list[str]:
     return sorted(manifest.parent.name for manifest in workspace.champions.glob(f"*/{MANIFEST}"))
 
 
+def claim(workspace: Workspace) -> AbstractContextManager[None]:
+    """Returns the lock under which champion.json and champions/ change: one process at a time."""
+    return claimed(workspace.root / ".staging" / "champion.lock", "promotes or rolls back here")
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """Returns the SHA-256 of every file of a bundle but its manifest, by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
@@ -154,9 +171,10 @@ def _opened(folder: Path) -> Champion:
     if file_hashes(folder) != manifest.files:
         raise ChampionError(f"champions/{folder.name} is not as it was promoted: restore it, or promote again")
     try:
-        return Champion(folder, manifest, params_file.load(folder / PARAMS))
-    except ParamsError as error:
-        raise ChampionError(f"champions/{folder.name} was promoted by other code: promote again\n{error}") from None
+        served = Served.model_validate(yaml.safe_load((folder / PARAMS).read_text("utf-8")))
+    except ValidationError:
+        raise ChampionError(f"champions/{folder.name} has params of other code: retrain and promote again") from None
+    return Champion(folder, manifest, served)
 
 
 def _parsed(path: Path, model: type[_Model]) -> _Model:

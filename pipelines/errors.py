@@ -10,6 +10,9 @@
     ├── AuditError           the trained encoder is beyond a limit of ``pretrain.audits``
     ├── ApprovalError        there is nothing to approve, or nobody approved it
     ├── ChampionError        there is no champion, or its bundle is incomplete
+    │   └── GateError        the challenger may not become the champion
+    ├── RunError             a retraining has no workspace, or needs what git or DVC refuse
+    ├── BusyError            another process does the same in the same place
     └── ForgetError          nobody of that id is found, or the id cannot be hashed
 
 Messages never hold a value of the data: it could be personal.
@@ -54,6 +57,18 @@ class ApprovalError(PipelineError):
 
 class ChampionError(PipelineError):
     """There is no champion yet, or the bundle it names is incomplete."""
+
+
+class GateError(ChampionError):
+    """The challenger may not become the champion: it is worse, failed an audit, or was not compared with this one."""
+
+
+class RunError(PipelineError):
+    """A retraining cannot have a workspace of its own, or git or DVC refused."""
+
+
+class BusyError(PipelineError):
+    """Another process does the same in the same place."""
 
 
 class ForgetError(PipelineError):

@@ -351,6 +351,13 @@ class Monitor(Block):
     max_embedding_auc: Annotated[float, Field(ge=0.5, le=1)]
 
 
+class Gate(Block):
+    """What a challenger must not be worse at."""
+
+    metrics: Annotated[list[Text], Field(min_length=1)]
+    max_loss: Share
+
+
 class Params(Block):
     """All of params.yaml."""
 
@@ -363,6 +370,7 @@ class Params(Block):
     distill: Distill
     evaluate: Evaluate
     monitor: Monitor
+    gate: Gate
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Params:

@@ -164,6 +164,11 @@ class Workspace:
         return self.reports / "embedding.html"
 
     @property
+    def gate(self) -> Path:
+        """What the gate found about a challenger; beside it the page of the same name."""
+        return self.reports / "gate.json"
+
+    @property
     def drift(self) -> Path:
         return self.reports / "drift"
 

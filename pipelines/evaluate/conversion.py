@@ -66,11 +66,11 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
     Raises:
         NotAvailableError: there are no outcomes, no labelled sessions, or none of them together in one of the parts.
     """
-    problem = _problem(inputs, params)
+    problem = problem_of(inputs, params)
     predicted = predictions(problem, params.l2)
     test = problem.split == "test"
     resamples = Resamples(problem.visitors[test], params.n_bootstrap, seed)
-    values = {name: _values(resamples, found, problem) for name, found in predicted.items()}
+    values = {name: test_values(resamples, found, problem) for name, found in predicted.items()}
     metrics = {
         TASK: {name: {metric: estimate(found[metric]) for metric in METRICS} for name, found in values.items()},
         "counts": {TASK: _counts(problem)},
@@ -120,8 +120,8 @@ def _tuned(problem: Problem, signal: np.ndarray, penalties: list[float], held: f
     return Predicted(probabilities, threshold, l2)
 
 
-def _values(resamples: Resamples, predicted: Predicted, problem: Problem) -> dict[str, np.ndarray]:
-    """Each metric on the test part, (B + 1,)."""
+def test_values(resamples: Resamples, predicted: Predicted, problem: Problem) -> dict[str, np.ndarray]:
+    """Returns each metric on the test part, (B + 1,)."""
     test = problem.split == "test"
     probabilities, reached = predicted.probabilities[test], problem.reached[test]
     return {
@@ -138,7 +138,8 @@ def _counts(problem: Problem) -> dict[str, int]:
     return counts
 
 
-def _problem(inputs: Inputs, params: Evaluate) -> Problem:
+def problem_of(inputs: Inputs, params: Evaluate) -> Problem:
+    """Returns the sessions to judge; raises NotAvailableError where there are none in one of the parts."""
     outcomes = outcome_events(inputs.events, params.conversion)
     if not len(outcomes):
         raise NotAvailableError("outcomes: events as evaluate.conversion names them")

@@ -45,7 +45,7 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
     """
     decisions = find_decisions(inputs.events, params.tile_ranking)
     problem = Problem(decisions, split_of(decisions, inputs.sessions), inputs, params)
-    _check(problem)
+    check(problem)
     ranked = rank(problem, need_signals(problem))
     truth = oracle(problem)
     if truth is not None:
@@ -73,7 +73,8 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
 _NEEDS_LABELS: Final = NotAvailableError("a student, so labelled sessions")
 
 
-def _check(problem: Problem) -> None:
+def check(problem: Problem) -> None:
+    """Raises NotAvailableError where ``problem`` lacks what every model needs."""
     if not len(problem.decisions):
         raise NotAvailableError(
             "app home-screen impressions and their clicks (evaluate.tile_ranking says how they are written)"

@@ -5,13 +5,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipelines import champion, schemas
+from pipelines import champion
 from pipelines.champion import Champion, write_json
 from pipelines.errors import TableError
 from pipelines.monitor import pages, window
 from pipelines.monitor.report import Drift, compare, headed
-from pipelines.params import Params
+from pipelines.params import Params, Window
 from pipelines.paths import Workspace, staged
+from pipelines.score import days
 from pipelines.score import stage as score
 from pipelines.student import Student
 from pipelines.tables import read_table
@@ -50,8 +51,7 @@ def _observed(workspace: Workspace, params: Params, held: Champion, first: date,
     output = workspace.scored / str(after - timedelta(days=1))
     score.run(workspace, params, input=None, output=output, version=held.version, from_=first, to=after)
     sessions, embeddings, intents = (
-        read_table(output / f"{name}.parquet", getattr(schemas, name.upper()))
-        for name in ("sessions", "embeddings", "intents")
+        days.read(output, name, Window(from_=first, to=after)) for name in ("sessions", "embeddings", "intents")
     )
     return champion.observations(sessions, embeddings, intents, Student.load(held.student_folder).intent_ids)
 

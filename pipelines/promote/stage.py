@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,47 +12,85 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from pipelines import champion, schemas
+from pipelines import champion, schemas, verdict
+from pipelines import params as params_file
 from pipelines.champion import Champion, Manifest, Record
 from pipelines.encoder.runtime import Runtime
 from pipelines.errors import ChampionError, TableError
 from pipelines.params import Params
 from pipelines.paths import Workspace, staged
-from pipelines.promote import anchors, tag
+from pipelines.promote import anchors, history
+from pipelines.repository import is_repository
 from pipelines.student import Student
 from pipelines.tables import read_table, write_table
 
 
-def run(workspace: Workspace, params: Params) -> None:
-    """Makes the current artifacts the champion; says so and changes nothing when they are it already.
+def run(workspace: Workspace, params: Params, challenger: Path | None = None) -> None:
+    """Makes the artifacts the champion; says so and changes nothing when they are it already.
+
+    champion.json comes last: killed before it, the former champion serves on, and a repetition goes on from there.
+
+    Args:
+        workspace: where the champion serves.
+        params: of these artifacts; a challenger has its own.
+        challenger: a retraining's workspace, whose artifacts must have passed the gate.
 
     Raises:
         TableError: an artifact is missing, or they come from different runs.
+        GateError: the challenger did not pass the gate against the present champion.
         ChampionError: no session can serve as reference.
+        RunError: git or DVC refused.
     """
-    present = _present(workspace)
-    with staged(workspace, "promote") as staging:
-        bundle = staging.folder / "bundle"
-        encoder, student = _fill(bundle, workspace, params)
-        anchors.pin(bundle, workspace, present, params.seed)
-        files = champion.file_hashes(bundle)
-        if present and present.manifest.files == files:
+    made = Workspace(challenger.resolve()) if challenger else workspace
+    with champion.claim(workspace):
+        present = _present(workspace)
+        manifest = _bundle(workspace, made, params_file.load(made.params) if challenger else params, present)
+        record = manifest.record
+        if present and present.version == record.version:
             print(f"promote: {present.version} is the champion already: nothing changed")
             return
+        if challenger and history.push(made.root):
+            print("promote: data, artifacts and models are at the DVC remote")
+        if record.git_tag:
+            number = record.version.partition("-")[0]
+            message = f"Champion {number}: {record.encoder_version}, {record.student_version}"
+            history.keep(made.root, number, message, f"retrain/{made.root.name}" if challenger else None)
+        with staged(workspace, "promote") as staging:
+            champion.write_json(staging.path(workspace.champion), record)
+    print(f"promote: {record.version} is the champion ({record.git_tag or 'no git here, so no tag'})")
+
+
+def _bundle(workspace: Workspace, made: Workspace, params: Params, present: Champion | None) -> Manifest:
+    """Puts the artifacts into champions/, unless they are there: the champion, or what a killed promotion left."""
+    with staged(workspace, "promote") as staging:
+        bundle = staging.folder / "bundle"
+        encoder, student = _fill(bundle, made, params)
+        anchors.pin(bundle, made, present, params.seed)
+        files = champion.file_hashes(bundle)
+        if present and present.manifest.files == files:
+            return present.manifest
+        previous = present.version if present else None
+        versions = {
+            "encoder_version": encoder.version,
+            "taxonomy_version": student.taxonomy_version,
+            "student_version": student.version,
+        }
+        if made != workspace:
+            verdict.insist(made, previous, versions)
+        for known in (champion.current(workspace, name).manifest for name in _intact(workspace)):
+            if known.files == files and known.previous == previous:
+                return known
         number = f"{_next_number(workspace):04}"
         record = Record(
             version=f"{number}-{_content_hash(files)}",
-            git_tag=tag.tag(workspace.root, number, f"Champion {number}: {encoder.version}, {student.version}"),
-            encoder_version=encoder.version,
-            taxonomy_version=student.taxonomy_version,
-            student_version=student.version,
+            git_tag=f"champion/{number}" if is_repository(made.root) else None,
             promoted_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            **versions,
         )
-        manifest = Manifest(record=record, previous=present.version if present else None, files=files)
+        manifest = Manifest(record=record, previous=previous, files=files)
         champion.write_json(bundle / champion.MANIFEST, manifest)
         bundle.replace(staging.path(workspace.champions / record.version))
-        champion.write_json(staging.path(workspace.champion), record)
-    print(f"promote: {record.version} is the champion ({record.git_tag or 'no git here, so no tag'})")
+    return manifest
 
 
 def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, Student]:
@@ -96,6 +135,16 @@ def _present(workspace: Workspace) -> Champion | None:
         return None
 
 
+def _intact(workspace: Workspace) -> Iterator[str]:
+    """The bundles that can be taken up again, the newest first."""
+    for name in reversed(champion.promoted(workspace)):
+        try:
+            champion.current(workspace, name)
+        except ChampionError:
+            continue
+        yield name
+
+
 def _same(table: pa.Table, name: str, versions: dict[str, str]) -> None:
     for column, version in versions.items():
         if pc.unique(table.column(column)).to_pylist() not in ([], [version]):
@@ -112,4 +161,4 @@ def _next_number(workspace: Workspace) -> int:
     """One more than any bundle's or tag's: a clone has the tags without the bundles."""
     bundles = (name.partition("-")[0] for name in champion.promoted(workspace))
     taken = [int(number) for number in bundles if number.isdigit()]
-    return 1 + max([*taken, *tag.numbers(workspace.root)], default=0)
+    return 1 + max([*taken, *history.numbers(workspace.root)], default=0)

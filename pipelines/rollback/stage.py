@@ -12,10 +12,12 @@ def run(workspace: Workspace, params: Params) -> None:
     Raises:
         ChampionError: there is no champion, or none before it, or the former bundle is damaged.
     """
-    present = champion.current(workspace)
-    if present.manifest.previous is None:
-        raise ChampionError(f"{present.version} is the first champion: there is none to return to")
-    former = champion.current(workspace, present.manifest.previous)
-    with staged(workspace, "rollback") as staging:
-        champion.write_json(staging.path(workspace.champion), former.manifest.record)
+    del params
+    with champion.claim(workspace):
+        present = champion.current(workspace)
+        if present.manifest.previous is None:
+            raise ChampionError(f"{present.version} is the first champion: there is none to return to")
+        former = champion.current(workspace, present.manifest.previous)
+        with staged(workspace, "rollback") as staging:
+            champion.write_json(staging.path(workspace.champion), former.manifest.record)
     print(f"rollback: {former.version} is the champion again, instead of {present.version}")

@@ -1,37 +1,29 @@
-"""score: raw events -> sessions.parquet, embeddings.parquet, intents.parquet by the champion.
+"""score: raw events -> day=DATE/{sessions,embeddings,intents}.parquet and lineage.json, by the champion.
 
 The events pass the very ingest and sessionize that training used (the one place where a command calls stages), with the
 champion's params. A window knows no login from before it: `customer_id` is what the events that were read show.
+
+Memory does not grow with the input: ingest and sessionize keep to theirs, and of the sessions some thousands are held
+at a time. A run that was killed goes on where it was: what it had cut into sessions is kept in the output's .score/,
+and a day that was scored from the same sessions by the same champion is not scored again.
 """
 
-import tempfile
-from dataclasses import dataclass
+import hashlib
+import json
+import shutil
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pipelines import champion, schemas
+from pipelines import champion
 from pipelines.champion import Champion
-from pipelines.encoder.runtime import Runtime
+from pipelines.claim import claimed
+from pipelines.ingest import gather
 from pipelines.ingest.stage import run as ingest
-from pipelines.params import Params, Window
+from pipelines.params import Ingest, Params, Window
 from pipelines.paths import Workspace
-from pipelines.score import window
+from pipelines.score import days, window
+from pipelines.score.scorer import Scorer
 from pipelines.sessionize.stage import run as sessionize
-from pipelines.student import Student
-from pipelines.tables import read_table, write_table
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The tables of a window, row i of each about the same session."""
-
-    sessions: pa.Table
-    embeddings: pa.Table
-    intents: pa.Table
 
 
 def run(
@@ -43,75 +35,56 @@ def run(
     from_: date | None,
     to: date | None,
 ) -> None:
-    """Writes the tables of the sessions that start in the window; each replaces its predecessor at once, at the end.
+    """Writes the tables of the sessions that start in the window, a folder a day; each is complete or absent.
 
     Raises:
         ChampionError: there is no champion, or no such version.
         ParamsError: the window holds no day.
         SourceError: the input cannot be found or mapped, or holds no event of the window.
+        BusyError: another process scores into the same folder.
     """
     del params  # the champion's own hold here
     held, asked = champion.current(workspace, version), window.asked(from_, to)
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".score-", dir=output) as scratch:
-        scored = score(held, workspace, input, asked, Path(scratch))
-        written = {name: Path(scratch) / f"{name}.parquet" for name in ("sessions", "embeddings", "intents")}
-        for name, path in written.items():
-            write_table(getattr(scored, name), path, getattr(schemas, name.upper()))
-        for path in written.values():
-            path.replace(output / path.name)
-    n_abstained = pc.sum(scored.intents.column("abstained")).as_py() or 0
-    print(f"score: {len(scored.sessions):,} sessions by champion {held.version}, {n_abstained:,} without an intent")
+    block = _block(held, workspace, input, asked)
+    cut = Workspace(output.absolute() / ".score" / _key(held, workspace, block))
+    with claimed(output / ".score" / "lock", "scores into this folder"):
+        if not cut.sessions.exists():
+            _cut(held, workspace, block, cut)
+        written = days.write(cut.sessions, Scorer.of(held, cut.pages), asked, output)
+        shutil.rmtree(output / ".score")
+    n_new = sum(day.fresh for day in written)
+    n_sessions, n_abstained = (sum(getattr(day, name) for day in written) for name in ("n_sessions", "n_abstained"))
+    print(
+        f"score: {n_sessions:,} sessions on {len(written)} days ({n_new} of them new) by champion {held.version}, "
+        f"{n_abstained:,} without an intent"
+    )
 
 
-def score(held: Champion, workspace: Workspace, given: Path | None, asked: Window, scratch: Path) -> Scored:
-    """Returns the tables of the sessions that start in ``asked``.
-
-    Args:
-        held: the champion, whose params hold.
-        workspace: where the raw events lie.
-        given: raw events to read instead of those of the champion's sources.
-        asked: bounds that are days, or open.
-        scratch: an empty folder.
-    """
-    private = Workspace(scratch / "workspace")
-    private.root.mkdir()
-    private.data.symlink_to(workspace.data.absolute())  # the demo bank is recognised there
-    private.forgotten.symlink_to(workspace.forgotten.absolute())
-    block = held.params.ingest.model_copy(
+def _block(held: Champion, workspace: Workspace, given: Path | None, asked: Window) -> Ingest:
+    """The champion's own params of ingest, for this input and window."""
+    return held.params.ingest.model_copy(
         update={
             "sources": window.sources(held.params.ingest.sources, workspace.root.absolute(), given),
             "window": window.reading(asked, held.params.sessionize.max_duration_seconds),
         }
     )
-    ingest(private, block, held.params.seed)
-    sessionize(private, held.params.sessionize, held.params.seed)
-    sessions = window.starting_in(read_table(private.sessions, schemas.SESSIONS), asked)
-    return Scored(sessions, *_named(held, sessions, read_table(private.pages, schemas.PAGES)))
 
 
-def _named(held: Champion, sessions: pa.Table, pages: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The embeddings and intents of ``sessions``, by the champion's knowledge of every page that it knows."""
-    encoder, student = Runtime.load(held.encoder_folder), Student.load(held.student_folder)
-    embeddings = encoder.embed(sessions, window.catalogue(read_table(held.pages, schemas.PAGES), pages))
-    probabilities = student.probabilities(embeddings)
-    intents, abstained = student.decide(probabilities)
-    session_id = sessions.column("session_id")
-    versions = {
-        "encoder_version": encoder.version,
-        "taxonomy_version": student.taxonomy_version,
-        "student_version": student.version,
-    }
-    repeated = {name: pa.repeat(version, len(sessions)) for name, version in versions.items()}
-    embedded = {"embedding": _lists(embeddings), "encoder_version": repeated["encoder_version"]}
-    named = {
-        "intents": pa.array(intents, schemas.INTENTS.field("intents").type),
-        "probabilities": _lists(probabilities),
-        "abstained": pa.array(abstained),
-    }
-    return pa.table({"session_id": session_id, **embedded}), pa.table({"session_id": session_id, **named, **repeated})
+def _key(held: Champion, workspace: Workspace, block: Ingest) -> str:
+    """Names what is cut into sessions: the same files, as far as size and time tell, under the same rules."""
+    found = [(str(file.path), file.path.stat()) for file in gather.find(workspace.root, block.sources)]
+    files = [(path, status.st_size, status.st_mtime_ns) for path, status in found]
+    forgotten = workspace.forgotten.read_text("utf-8") if workspace.forgotten.exists() else ""
+    described = [held.version, block.model_dump(mode="json"), files, forgotten]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-def _lists(rows: np.ndarray) -> pa.Array:
-    """One list a row of ``rows`` (N, K)."""
-    return pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1], rows.ravel())
+def _cut(held: Champion, workspace: Workspace, block: Ingest, cut: Workspace) -> None:
+    """Makes the sessions of the window in ``cut``, in place of what a run over other files left there."""
+    for former in cut.root.parent.glob("*/"):
+        shutil.rmtree(former)
+    cut.root.mkdir()
+    cut.data.symlink_to(workspace.data.absolute())  # the demo bank is recognised there
+    cut.forgotten.symlink_to(workspace.forgotten.absolute())
+    ingest(cut, block, held.params.seed)
+    sessionize(cut, held.params.sessionize, held.params.seed)

@@ -5,13 +5,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tiny import hashes
 
-from pipelines import champion, params, schemas
-from pipelines.errors import ChampionError, TableError
+from pipelines import champion, params, schemas, verdict
+from pipelines.errors import ChampionError, GateError, TableError
+from pipelines.gate.stage import run as gate
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
 from pipelines.rollback.stage import run as rollback
@@ -53,7 +55,8 @@ def test_promote_makes_a_bundle_that_holds_all_of_it(workspace: Workspace) -> No
     assert held.version.startswith("0001-")
     assert hashes(held.encoder_folder) == hashes(workspace.encoder)
     assert hashes(held.student_folder) == hashes(workspace.student)
-    assert held.params == loaded(workspace)
+    assert held.params.ingest == loaded(workspace).ingest
+    assert held.params.sessionize == loaded(workspace).sessionize
     assert {path.name for path in held.folder.iterdir()} == {
         "encoder", "student", "taxonomy.yaml", "params.yaml", "pages.parquet", "reference.parquet", "manifest.json",
         "anchors.parquet",
@@ -187,3 +190,43 @@ def test_a_repository_around_the_root_is_not_tagged(workspace: Workspace) -> Non
     promote(workspace, loaded(workspace))
     assert pointer(workspace)["git_tag"] is None
     assert git(workspace.root.parent, "tag", "--list") == ""
+
+
+@pytest.fixture
+def challenger(tiny_run: Workspace, workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The same run again, in a folder of its own, beside a champion that came of it."""
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=60"))
+    return Workspace(shutil.copytree(tiny_run.root, tmp_path / "challenger"))
+
+
+def test_an_equal_challenger_passes_the_gate_and_is_promoted(workspace: Workspace, challenger: Workspace) -> None:
+    with pytest.raises(GateError, match="run `python -m pipelines gate` first"):
+        promote(workspace, loaded(workspace), challenger.root)
+    gate(workspace, loaded(workspace), challenger.root)
+    found = verdict.read(challenger)
+    judged = [one for one in found.comparisons if one.outcome != "not available"]
+    assert judged
+    for one in judged:
+        assert one.champion == pytest.approx(one.challenger, abs=1e-4)
+    assert not found.taxonomy.changed
+    assert found.sentence in challenger.gate.with_suffix(".html").read_text("utf-8")
+    promote(workspace, loaded(workspace), challenger.root)
+    assert champion.current(workspace).version.startswith("0002-")
+    promote(workspace, loaded(workspace, "monitor.reference_sessions=61"))
+    with pytest.raises(GateError, match="run the gate again"):
+        promote(workspace, loaded(workspace), challenger.root)
+
+
+def test_a_challenger_that_knows_nothing_is_refused(workspace: Workspace, challenger: Workspace) -> None:
+    embeddings = pq.read_table(challenger.embeddings)
+    width = len(embeddings.column("embedding")[0].as_py())
+    noise = np.random.default_rng(0).normal(size=(len(embeddings), width)).astype(np.float32)
+    place = embeddings.schema.get_field_index("embedding")
+    field = embeddings.schema.field(place)
+    pq.write_table(embeddings.set_column(place, field, pa.array(list(noise), field.type)), challenger.embeddings)
+    with pytest.raises(GateError, match=r"Worse than champion 0001-.*encoder\.last_page_recall_at_1"):
+        gate(workspace, loaded(workspace), challenger.root)
+    assert not verdict.read(challenger).passed
+    with pytest.raises(GateError, match="did not pass the gate"):
+        promote(workspace, loaded(workspace), challenger.root)
+    assert pointer(workspace)["version"].startswith("0001-")

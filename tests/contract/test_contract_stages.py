@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "audit": {"pretrain"},  # it trains the very encoder, over seeds
     "score": {"ingest", "sessionize"},  # a window passes the very same steps
     "monitor": {"score"},
+    "gate": {"evaluate", "score"},  # the very same evaluation, of what the champion makes of the same sessions
     "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
     "record": {"taxonomy"},  # the same run again, from stored replies
     "approve": {"taxonomy"},  # what it approves is that stage's document
@@ -44,7 +45,7 @@ def test_every_stage_says_what_it_does(stages: list[dvcfile.Stage]) -> None:
 
 def test_params_yaml_params_py_and_the_stages_name_the_same_blocks(repository: Path) -> None:
     blocks = set(params.Params.model_fields) - {"seed"}
-    assert blocks == set(STAGES) | {"simulate", "monitor"}
+    assert blocks == set(STAGES) | {"simulate", "monitor", "gate"}
     params.load(repository / "params.yaml")
 
 

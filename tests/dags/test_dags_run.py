@@ -55,7 +55,11 @@ def test_monitor_scores_and_reports_the_window_it_is_given(airflow: Workspace) -
     after = date.fromisoformat(day) + timedelta(days=1)
     ran = run_dag(airflow, "monitor", {"to": after.isoformat()})
     assert ran == {"state": "success", "tasks": {"score": "success", "monitor": "success"}}
-    starts = pq.read_table(airflow.artifacts / "scored" / day / "sessions.parquet").column("start_ts").to_pylist()
+    starts = (
+        pq.read_table(airflow.artifacts / "scored" / day / f"day={day}" / "sessions.parquet")
+        .column("start_ts")
+        .to_pylist()
+    )
     assert starts
     assert {start.date().isoformat() for start in starts} == {day}
     report = json.loads((airflow.drift / f"{day}.json").read_text(encoding="utf-8"))

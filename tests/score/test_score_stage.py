@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from tiny import hashes
 
 from pipelines import champion, params, schemas
-from pipelines.errors import ChampionError, ParamsError, SourceError
+from pipelines.errors import ChampionError, ParamsError, SourceError, TableError
+from pipelines.explain.stage import run as explain
 from pipelines.params import Source, Window
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
-from pipelines.score import window
+from pipelines.score import days, window
+from pipelines.score.scorer import TABLES
 from pipelines.score.stage import run as score
 from pipelines.tables import read_table
 
@@ -38,7 +39,12 @@ def scored(workspace: Workspace, output: Path, **options: Any) -> dict[str, dict
     """The scored sessions by id, with their intents and embedding."""
     asked: dict[str, Any] = {"input": None, "version": None, "from_": FROM, "to": TO} | options
     score(workspace, params.load(workspace.params), output=output, **asked)
-    return rows(output / "sessions.parquet", output / "intents.parquet", output / "embeddings.parquet")
+    tables = {name: days.read(output, name, Window(from_=None, to=None)).to_pylist() for name in TABLES}
+    assert [row["session_id"] for row in tables["sessions"]] == [row["session_id"] for row in tables["intents"]]
+    return {
+        row["session_id"]: row | named | vector
+        for row, named, vector in zip(*(tables[name] for name in ("sessions", "intents", "embeddings")), strict=True)
+    }
 
 
 def rows(sessions: Path, intents: Path, embeddings: Path) -> dict[str, dict[str, Any]]:
@@ -57,8 +63,8 @@ def test_a_window_has_the_very_sessions_of_the_whole_run_that_start_in_it(worksp
     assert list(found) == list(inside)
     for name, row in found.items():
         assert {key: row[key] for key in COMPARED} == {key: inside[name][key] for key in COMPARED}
-        np.testing.assert_allclose(row["embedding"], inside[name]["embedding"], atol=1e-4)
-        np.testing.assert_allclose(row["probabilities"], inside[name]["probabilities"], atol=1e-4)
+        np.testing.assert_allclose(row["embedding"], inside[name]["embedding"], atol=1e-5)
+        np.testing.assert_allclose(row["probabilities"], inside[name]["probabilities"], atol=1e-5)
         assert row["customer_id"] in (None, inside[name]["customer_id"]), "logins before the window are not known"
 
 
@@ -71,7 +77,8 @@ def test_scoring_again_writes_the_same_bytes_and_leaves_other_files_alone(worksp
     before = hashes(tmp_path)
     scored(workspace, tmp_path)
     assert hashes(tmp_path) == before
-    assert set(before) == {"notes.txt", "sessions.parquet", "embeddings.parquet", "intents.parquet"}
+    names = ("sessions.parquet", "embeddings.parquet", "intents.parquet", "lineage.json")
+    assert set(before) == {"notes.txt", *(f"day=2026-01-{day}/{name}" for day in (14, 15, 16) for name in names)}
 
 
 def test_an_input_of_ones_own_is_read_with_the_champions_mapping(workspace: Workspace, tmp_path: Path) -> None:
@@ -99,9 +106,9 @@ def test_the_champion_alone_decides(workspace: Workspace, tmp_path: Path) -> Non
     score(workspace, own, input=None, output=tmp_path / "a", version="0001", from_=FROM, to=TO)
     scored(workspace, tmp_path / "b")
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
-    assert set(pq.read_table(tmp_path / "b" / "intents.parquet").column("student_version").to_pylist()) == {
-        champion.current(workspace).manifest.record.student_version
-    }
+    assert set(
+        days.read(tmp_path / "b", "intents", Window(from_=None, to=None)).column("student_version").to_pylist()
+    ) == {champion.current(workspace).manifest.record.student_version}
 
 
 def test_without_a_champion_nothing_is_scored(tmp_path: Path, workspace: Workspace) -> None:
@@ -146,3 +153,43 @@ def test_of_several_sources_the_input_goes_to_the_one_that_its_name_fits(tmp_pat
         with pytest.raises(SourceError, match=r"fits 0 of the champion's 2 .*\*\.jsonl\.gz or \*\.csv"):
             window.sources(configured, tmp_path, unclear)
     assert window.sources(configured[:1], tmp_path, tmp_path / "a.xml")[0].path == str(tmp_path / "a.xml")
+
+
+def test_the_intents_are_those_of_the_whole_run(workspace: Workspace, tmp_path: Path) -> None:
+    whole = rows(workspace.sessions, workspace.intents, workspace.embeddings)
+    found = scored(workspace, tmp_path)
+    assert {name: row["intents"] for name, row in found.items()} == {name: whole[name]["intents"] for name in found}
+    held = champion.current(workspace).version
+    assert {row["champion_version"] for row in found.values()} == {held}
+
+
+def test_a_day_that_was_scored_is_not_scored_again_and_a_lost_one_is(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(workspace, tmp_path)
+    before = hashes(tmp_path)
+    (tmp_path / "day=2026-01-15" / "lineage.json").unlink()  # as if killed before it was complete
+    (tmp_path / "day=2026-01-14" / "intents.parquet").write_bytes(b"damaged")
+    capsys.readouterr()
+    scored(workspace, tmp_path)
+    assert "on 3 days (2 of them new)" in capsys.readouterr().out
+    assert hashes(tmp_path) == before
+
+
+def test_explain_prints_the_way_from_the_events_to_the_intents(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = scored(workspace, tmp_path)
+    name, row = next(iter(found.items()))
+    record = champion.current(workspace).manifest
+    capsys.readouterr()
+    explain(workspace, params.load(workspace.params), session=name, tables=tmp_path)
+    printed = capsys.readouterr().out
+    for version in ("encoder_version", "taxonomy_version", "student_version", "champion_version"):
+        assert row[version] in printed
+    for file in ("encoder/meta.json", "student/student.onnx", "student/calibration.json", "taxonomy.yaml"):
+        assert record.files[file] in printed
+    explain(workspace, params.load(workspace.params), session=name, tables=None)
+    assert row["student_version"] in capsys.readouterr().out
+    with pytest.raises(TableError, match="holds no such session"):
+        explain(workspace, params.load(workspace.params), session="f" * 32, tables=None)
