@@ -57,8 +57,11 @@ def _top(sessions: Sequence[RenderedSession], may: Quotable) -> dict[str, list[l
         pages.update({spoken(key, set()) for row in rows if (key := page_key(row)) is not None})
         searches.update({query for row in rows if (query := search_key(row)) is not None})
     return {
-        name: [[said, round(count / len(sessions), 6)] for said, count in counts.most_common() if may.text(said)][
-            :N_TOP
-        ]
+        name: [[said, round(count / len(sessions), 6)] for said, count in _commonest(counts) if may.text(said)][:N_TOP]
         for name, counts in (("pages", pages), ("searches", searches))
     }
+
+
+def _commonest(counts: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent first; equally frequent ones by name, since a set gives them in any order."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))

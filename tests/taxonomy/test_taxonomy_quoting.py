@@ -41,3 +41,12 @@ def test_examples_and_keywords_below_the_floor_are_left_out_of_taxonomy_and_page
     seen = by_intent(SESSIONS, [{"x": 1.0}] * 3, taxonomy, may)
     assert "husband" not in json.dumps(seen)
     assert seen["x"]["searches"] == [["car loan", round(2 / 3, 6)]]
+
+
+def test_what_is_shown_as_often_comes_by_name() -> None:
+    names = [f"{letter} loan" for letter in "hgfedcba"]
+    shown = [session(number, *names) for number in range(2)]
+    intent = Intent(id="x", name="X", description="", examples=[], keywords=[])
+    taxonomy = document([Category(id="c", name="C", description="", intents=[intent])], "made-up")
+    seen = by_intent(shown, [{"x": 1.0}] * 2, taxonomy, quotable(shown, {"0": "a", "1": "b"}, 2))
+    assert seen["x"]["searches"] == [[name, 1.0] for name in sorted(names)]
