@@ -54,7 +54,7 @@ def at_work(workspace: Workspace, stage: str) -> Callable[[], bool]:
     """Whether ``stage`` is well inside: pretrain has saved a checkpoint, any other has begun to write."""
     staging = workspace.root / ".staging" / stage
     if stage == "pretrain":
-        return lambda: any(workspace.cache.rglob("*.ckpt"))
+        return lambda: any(workspace.cache.glob("checkpoints/*/*.ckpt"))
     return lambda: staging.is_dir()
 
 
