@@ -6,7 +6,7 @@ numpy's exp, log and power differ in the last bits between CPUs, so distribution
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,13 +45,15 @@ class Weighted(Generic[T]):
         kept = [(item, weight) for item, weight in zip(items, weights, strict=True) if weight > 0]
         self.items = [item for item, _ in kept]
         self.cumulative = list(accumulate(weight for _, weight in kept))
+        self.last = len(kept) - 1
 
 
 class Draws:
     """A stream of uniforms, and what is made of them."""
 
     def __init__(self, seed: int, purpose: Purpose, number: int = 0) -> None:
-        self.uniform = _uniforms(seed, purpose, number).__next__
+        # A chain, not a generator of single draws: each draw is then one call in C.
+        self.uniform = chain.from_iterable(_blocks(seed, purpose, number)).__next__
 
     def chance(self, share: float) -> bool:
         return self.uniform() < share
@@ -65,7 +67,7 @@ class Draws:
 
     def pick(self, choices: Weighted[T]) -> T:
         cumulative = choices.cumulative
-        return choices.items[bisect_right(cumulative, self.uniform() * cumulative[-1], 0, len(cumulative) - 1)]
+        return choices.items[bisect_right(cumulative, self.uniform() * cumulative[-1], 0, choices.last)]
 
     def quantile(self, table: Sequence[float]) -> float:
         """Returns a draw from the distribution whose equally spaced quantiles are ``table``, straight between them."""
@@ -84,7 +86,7 @@ class Draws:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-def _uniforms(seed: int, purpose: Purpose, number: int) -> Iterator[float]:
-    blocks = generator(seed, purpose, number)  # made at the first draw: many streams are never drawn from
+def _blocks(seed: int, purpose: Purpose, number: int) -> Iterator[list[float]]:
+    uniforms = generator(seed, purpose, number).random  # made at the first draw: many streams are never drawn from
     while True:
-        yield from blocks.random(_BLOCK).tolist()
+        yield uniforms(_BLOCK).tolist()

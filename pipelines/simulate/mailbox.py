@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import pairwise
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
@@ -33,14 +34,14 @@ class Mailbox:
 
     def put(self, parcel: Parcel) -> None:
         """Takes a parcel; the order of parcels decides only between events that arrive in the same millisecond."""
-        received = np.array(parcel.received_ms, dtype=np.int64)
-        days = received // MS_PER_DAY
-        for day in np.unique(days):
-            places = np.flatnonzero(days == day)
-            lines = [parcel.lines[place] for place in places]
-            self._boxes[day].write(b"".join(lines))
-            self._received[day].append(received[places])
-            self._lengths[day].append(np.array([len(line) for line in lines], dtype=np.int64))
+        received, lengths = np.array(parcel.received_ms), np.array(parcel.lengths)
+        bounds = np.searchsorted(received // MS_PER_DAY, np.arange(len(self._boxes) + 1))
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        content = memoryview(parcel.content)
+        for day, (first, after) in enumerate(pairwise(bounds.tolist())):
+            self._boxes[day].write(content[ends[first] : ends[after]])
+            self._received[day].append(received[first:after])
+            self._lengths[day].append(lengths[first:after])
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yields name and compressed bytes of each day's file, and notes its broken lines."""
@@ -65,14 +66,13 @@ class Mailbox:
     def _lines(self, day: int) -> list[bytes]:
         """Returns a day's lines in order of arrival."""
         with self._boxes[day] as box:
-            if not self._received[day]:
-                return []
             box.seek(0)
             content = box.read()
-        ends = np.cumsum(np.concatenate(self._lengths[day]))
-        starts = np.concatenate([[0], ends[:-1]])
+        lengths = np.concatenate(self._lengths[day])
+        ends = np.cumsum(lengths)
         order = np.argsort(np.concatenate(self._received[day]), kind="stable")
-        return [content[starts[place] : ends[place]] for place in order]
+        places = zip((ends - lengths)[order].tolist(), ends[order].tolist(), strict=True)
+        return [content[start:end] for start, end in places]
 
 
 def _compressed(content: bytes) -> bytes:

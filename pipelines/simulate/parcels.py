@@ -4,10 +4,12 @@ Every person and every machine has streams of draws of its own, so groups may be
 cores, and more people leave the others as they are.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -37,13 +39,19 @@ class Group(NamedTuple):
 
 @dataclass
 class Parcel:
-    """What a group sent before the last day ended."""
+    """What a group sent before the last day ended: its lines by day of arrival, end to end."""
 
-    received_ms: list[int]
-    lines: list[bytes]
+    received_ms: "array[int]"
+    lengths: "array[int]"  # of the lines, in bytes
+    content: bytes
     truth: dict[str, pa.Table]
     canaries: list[str]
     counts: Counter[str]
+
+    @property
+    def lines(self) -> list[bytes]:
+        ends = accumulate(self.lengths)
+        return [self.content[end - length : end] for end, length in zip(ends, self.lengths, strict=True)]
 
 
 class Parcels:
@@ -87,22 +95,14 @@ class Parcels:
                 written: list[str] = []
                 if fate.personal and done.person is not None and event.client.platform == "web":
                     event, written = personal.plant(event, stream + len(parcel.canaries), fault)
-                arrived_ms = self._post.arrivals_ms(event, fate, delay_ms, fault)
-                in_time = [ms for ms in arrived_ms if ms < self._end_ms]
-                parcel.canaries += written if in_time else []
-                self._deliver(parcel, event, None if fate.no_id else next(ids), in_time)
-
-    def _deliver(self, parcel: "_Open", event: Event, identifier: str | None, in_time: Sequence[int]) -> None:
-        for ms in in_time:
-            parcel.received_ms.append(ms)
-            parcel.lines.append(self._writer.line(event, identifier, ms))
-        if not in_time:
-            return
-        parcel.counts[event.name] += 1
-        if identifier and event.need is not None:
-            parcel.rows["intents"].append((identifier, event.need))
-        if event.name == IMPRESSION and event.props:
-            parcel.logged.add(event.props["impression_id"])
+                identifier = None if fate.no_id else next(ids)
+                n_before = len(parcel.lines)
+                for ms in self._post.arrivals_ms(event, fate, delay_ms, fault):
+                    if ms < self._end_ms:
+                        parcel.lines.append((ms, self._writer.line(event, identifier, ms)))
+                if len(parcel.lines) > n_before:
+                    parcel.arrived(event, identifier)
+                    parcel.canaries += written
 
 
 class _Open:
@@ -110,8 +110,7 @@ class _Open:
 
     def __init__(self, start: date) -> None:
         self._start_ms = (start - date(1970, 1, 1)).days * MS_PER_DAY
-        self.received_ms: list[int] = []
-        self.lines: list[bytes] = []
+        self.lines: list[tuple[int, bytes]] = []  # with the time of arrival
         self.canaries: list[str] = []
         self.counts: Counter[str] = Counter()
         self.rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in truth.TABLES}
@@ -137,10 +136,27 @@ class _Open:
         )
         self.rows["impressions"] += [(*shown, done.needs) for shown in done.shown]
 
+    def arrived(self, event: Event, identifier: str | None) -> None:
+        """Notes what is true of an event that arrived."""
+        self.counts[event.name] += 1
+        if identifier and event.need is not None:
+            self.rows["intents"].append((identifier, event.need))
+        if event.name == IMPRESSION and event.props:
+            self.logged.add(event.props["impression_id"])
+
     def closed(self) -> Parcel:
         rows = self.rows
         rows["identity"] = [(client, login, person) for (client, person), login in self._clients.items()]
         rows["clocks"] = list(self._ahead.items())
         rows["impressions"] = [row for row in rows["impressions"] if row[0] in self.logged]
         tables = {name: truth.table(name, rows[name]) for name in truth.TABLES}
-        return Parcel(self.received_ms, self.lines, tables, self.canaries, self.counts)
+        return packed(self.lines, tables, self.canaries, self.counts)
+
+
+def packed(
+    lines: Sequence[tuple[int, bytes]], tables: dict[str, pa.Table], canaries: list[str], counts: Counter[str]
+) -> Parcel:
+    """Returns a parcel of ``lines`` (time of arrival in ms, content): one piece, quick to hand to another process."""
+    by_day = sorted(lines, key=lambda line: line[0] // MS_PER_DAY)
+    received_ms, lengths = array("q", [ms for ms, _ in by_day]), array("q", [len(line) for _, line in by_day])
+    return Parcel(received_ms, lengths, b"".join([line for _, line in by_day]), tables, canaries, counts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from pipelines.simulate import devices
@@ -66,6 +66,7 @@ class Population:
         # The holdings that decide which needs somebody can have.
         self._decisive = {holding for need in needs for holding in (need.needs_holding, need.unless_holding) if holding}
         self._needs_after = cache(self._next_needs)
+        self._devices = lru_cache(2)(self._draw_devices)  # the person's before, too: who borrows asks again
 
     def person(self, number: int) -> Person:
         """Returns person ``number``."""
@@ -100,7 +101,7 @@ class Population:
             app_activity=someone.app_activity, login_habit=someone.login_habit,
         )  # fmt: skip
 
-    def _devices(self, number: int) -> tuple[list[Device], Device]:
+    def _draw_devices(self, number: int) -> tuple[list[Device], Device]:
         """Returns the browsers of a person, the main one first, and the phone that an app would be on."""
         region = Draws(self._seed, Purpose.HOUSEHOLD, number // 2).pick(self._regions)
         draws = Draws(self._seed, Purpose.DEVICE, number)

@@ -41,7 +41,7 @@ def run(workspace: Workspace, params: Params) -> None:
                 tables[name].append(table)
             canaries.update(parcel.canaries)
             counts += parcel.counts
-            counts["events"] += len(parcel.lines)
+            counts["events"] += len(parcel.lengths)
         known = {name: pa.concat_tables(parts) for name, parts in tables.items()}
         folder.write(workspace, mailbox.files(), known, mailbox.broken, sorted(canaries))
     print(_summary(counts, known, block))

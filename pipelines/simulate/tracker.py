@@ -70,19 +70,12 @@ class Writer:
     """
 
     def __init__(self, start: date, n_days: int, numbers: TrackerNumbers) -> None:
-        self._days = [str(start + timedelta(days=day)) for day in range(-n_days - 1, 2 * n_days + 2)]
-        self._before = n_days + 1  # clocks that are off send times outside of the bank's days
-        self._minutes = [f"T{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+        self._minutes = _Minutes(start)
         self._seconds = [f"{second:02d}.{ms:03d}Z" for second in range(60) for ms in range(MS_PER_SECOND)]
         self._renamed_ms = int(n_days * numbers.renamed.after_share) * MS_PER_DAY
         self._search = {False: numbers.renamed.before, True: numbers.renamed.after}
         self._clients: dict[str, str] = {}  # the part of a line that says who sent it, by client
         self._pages: dict[tuple[str, str], str] = {}  # the part that says what it shows, by title and text
-
-    def time(self, ms: int) -> str:
-        day, of_day = divmod(ms, MS_PER_DAY)
-        minute, of_minute = divmod(of_day, MS_PER_MINUTE)
-        return self._days[day + self._before] + self._minutes[minute] + self._seconds[of_minute]
 
     def line(self, event: Event, event_id: str | None, received_ms: int) -> bytes:
         """Returns the event as the tracker writes it."""
@@ -92,24 +85,41 @@ class Writer:
         renamed = received_ms >= self._renamed_ms
         search = f',"search":{{"{self._search[renamed]}":{_quoted(event.query)}}}' if event.query else ""
         utm = f',"utm":{_encode(event.utm)}' if event.utm else ""
+        client, page = event.client, event.page
+        sent_min, sent_ms = divmod(event.sent_ms + client.skew_ms, MS_PER_MINUTE)
+        received_min, received_ms = divmod(received_ms, MS_PER_MINUTE)
+        sender = self._clients.get(client.id) or self._client(client)
+        shown = self._pages.get((event.title or page.title, page.text)) or self._page(page, event.title)
         return (
-            f'{{"id":{written_id},"sent_at":"{self.time(event.sent_ms + event.client.skew_ms)}",'
-            f'"received_at":"{self.time(received_ms)}",{self._client(event.client)},{user}"event":{_event(event)},'
-            f'"page":{{"url":{_quoted(event.url)},{self._page(event.page, event.title)}{referrer}}}{search}{utm}}}\n'
+            f'{{"id":{written_id},"sent_at":"{self._minutes[sent_min]}{self._seconds[sent_ms]}",'
+            f'"received_at":"{self._minutes[received_min]}{self._seconds[received_ms]}",'
+            f'{sender},{user}"event":{_event(event)},'
+            f'"page":{{"url":{_quoted(event.url)},{shown}{referrer}}}{search}{utm}}}\n'
         ).encode()
 
     def _client(self, client: Client) -> str:
-        if client.id not in self._clients:
-            said = client.kind.model_dump(include={"ua", "device", "os", "browser"})
-            fields = {"platform": client.platform, "client": {"id": client.id, **said, "region": client.region}}
-            self._clients[client.id] = _encode(fields)[1:-1]
-        return self._clients[client.id]
+        said = client.kind.model_dump(include={"ua", "device", "os", "browser"})
+        fields = {"platform": client.platform, "client": {"id": client.id, **said, "region": client.region}}
+        written = self._clients[client.id] = _encode(fields)[1:-1]
+        return written
 
     def _page(self, page: Page | Screen, title: str | None) -> str:
         key = title or page.title, page.text  # not the path: the website and the app share some
-        if key not in self._pages:
-            self._pages[key] = _encode({"title": key[0], "description": key[1]})[1:-1]
-        return self._pages[key]
+        written = self._pages[key] = _encode({"title": key[0], "description": key[1]})[1:-1]
+        return written
+
+
+class _Minutes(dict[int, str]):
+    """The start of a time as written, by minutes since the first day: made when asked for, clocks may be off."""
+
+    def __init__(self, start: date) -> None:
+        self._start = start
+
+    def __missing__(self, minute: int) -> str:
+        hours, of_hour = divmod(minute, 60)
+        days, of_day = divmod(hours, 24)
+        written = self[minute] = f"{self._start + timedelta(days)}T{of_day:02d}:{of_hour:02d}:"
+        return written
 
 
 def _event(event: Event) -> str:

@@ -25,7 +25,9 @@ class Website:
         self.popular = Weighted(self._pages, [page.popularity for page in self._pages])
         self.step = cache(self._step)
         self.landing = cache(self._landing)
-        self._campaigns = {need: self._fitting_campaigns(need) for need in (*world.needs, NO_NEED)}
+        needs = (*world.needs, NO_NEED)
+        self._wanted = {need: self._pages_for(need) for need in needs}
+        self._campaigns = {need: self._fitting_campaigns(need) for need in needs}
 
     def next_page(self, draws: Draws, need: str, last: Page, seen: set[str]) -> Page:
         """Returns the page after ``last``; pages already ``seen`` are mostly passed over."""
@@ -53,23 +55,29 @@ class Website:
 
     def _step(self, need: str, role: str, area: str) -> Weighted[Page]:
         """From a page of ``role`` in ``area``; from anywhere, where they are empty."""
-        steps = self._numbers.steps.get(role, {})
+        steps, same_area = self._numbers.steps.get(role, {}), self._numbers.same_area
+        pages, wants = self._wanted[need]
         weights = [
-            page.needs.get(need, 0.0)
-            * (steps.get(page.role, 0.0) if role else 1.0)
-            * (self._numbers.same_area if page.area == area else 1.0)
-            for page in self._pages
+            want * (steps.get(page.role, 0.0) if role else 1.0) * (same_area if page.area == area else 1.0)
+            for page, want in zip(pages, wants, strict=True)
         ]
-        return Weighted(self._pages, weights) if any(weights) else self.popular
+        return Weighted(pages, weights) if any(weights) else self.popular
 
     def _landing(self, need: str, entry: str, area: str | None) -> Weighted[Page]:
         """Pages that an ``entry`` leads to; a campaign's are in its ``area``, whatever the visitor wants."""
         roles = self._world.traffic.entries[entry].roles
-        weights = [
-            roles.get(page.role, 0.0) * (page.popularity * (page.area == area) if area else page.needs.get(need, 0.0))
-            for page in self._pages
-        ]
-        return Weighted(self._pages, weights) if any(weights) else self.popular
+        if area:
+            pages = [page for page in self._pages if page.area == area]
+            weights = [roles.get(page.role, 0.0) * page.popularity for page in pages]
+        else:
+            pages, wants = self._wanted[need]
+            weights = [roles.get(page.role, 0.0) * want for page, want in zip(pages, wants, strict=True)]
+        return Weighted(pages, weights) if any(weights) else self.popular
+
+    def _pages_for(self, need: str) -> tuple[list[Page], list[float]]:
+        """Returns the pages that a need wants at all, and how much."""
+        pages = [page for page in self._pages if page.needs.get(need)]
+        return pages, [page.needs[need] for page in pages]
 
     def _fitting_campaigns(self, need: str) -> list[str]:
         areas = {page.area for page in self._pages if page.needs.get(need, 0.0) >= _WANTED}

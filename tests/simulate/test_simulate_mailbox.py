@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.simulate import mailbox
 from pipelines.simulate.mailbox import Mailbox
-from pipelines.simulate.parcels import Parcel
+from pipelines.simulate.parcels import Parcel, packed
 from pipelines.simulate.record import MS_PER_DAY
 
 FIRST = date(2026, 1, 5)
@@ -17,7 +17,7 @@ FIRST = date(2026, 1, 5)
 
 def parcel(*received_ms: int, sender: str = "a") -> Parcel:
     lines = [json.dumps({"client": {"id": sender}, "sent_at": "", "ms": ms}).encode() + b"\n" for ms in received_ms]
-    return Parcel(list(received_ms), lines, {}, [], Counter())
+    return packed(list(zip(received_ms, lines, strict=True)), {}, [], Counter())
 
 
 def contents(box: Mailbox) -> dict[str, list[tuple[int, str]]]:
