@@ -3,10 +3,11 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
+.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
+DRIFT_PORT ?= 8000
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -65,6 +66,10 @@ data: .venv/requirements.txt  ## the demo bank in data/: from the DVC cache, the
 
 monitor: .venv/requirements.txt  ## a drift report of the last days against the champion (the first one is promoted)
 	@$(ENV) if [ ! -f champion.json ]; then python -m pipelines promote; fi; python -m pipelines monitor
+
+drift-ui: .venv/requirements.txt  ## Evidently's dashboard of all drift reports on localhost (DRIFT_PORT=8000), until Ctrl-C
+	@mkdir -p reports/evidently
+	@exec evidently ui --workspace reports/evidently --host 127.0.0.1 --port $(DRIFT_PORT)
 
 audit: .venv/requirements.txt  ## the encoder over seeds, and what two random inputs cost it
 	@$(ENV) python -m pipelines audit

@@ -1,8 +1,8 @@
 """The champion: the promoted encoder and student with all that scoring needs, as a folder and a pointer to it.
 
 champions/<version>/ is written once and, but for `forget`, never changed: encoder/, student/, taxonomy.yaml,
-params.yaml, pages.parquet (what the encoder knew of each page), reference.parquet (what drift is measured
-against), anchors.parquet and alignment.safetensors (see alignment.py), manifest.json.
+params.yaml, pages.parquet (what the encoder knew of each page), anchors.parquet and alignment.safetensors (see
+alignment.py), manifest.json; and what drift is measured against and by: reference.parquet, cells.npz, drift.json.
 champion.json names the version that holds; it is replaced atomically and last.
 """
 
@@ -12,36 +12,21 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipelines.alignment import stacked
 from pipelines.claim import claimed
-from pipelines.errors import ChampionError, TableError
+from pipelines.errors import ChampionError
 from pipelines.params import Ingest, Sessionize
 from pipelines.paths import Workspace
-from pipelines.schemas import EMBEDDINGS, INTENTS, SESSIONS
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 ENCODER, STUDENT, TAXONOMY, PARAMS = "encoder", "student", "taxonomy.yaml", "params.yaml"
-PAGES, REFERENCE_FILE, MANIFEST = "pages.parquet", "reference.parquet", "manifest.json"
-
-REFERENCE: Final = pa.schema(
-    [
-        *(SESSIONS.field(name) for name in ("session_id", "channel", "start_ts", "n_events")),
-        EMBEDDINGS.field("embedding"),
-        pa.field("intent", pa.string(), nullable=False),  # the most probable one, also where the student abstained
-        pa.field("confidence", pa.float32(), nullable=False),  # its calibrated probability
-        INTENTS.field("abstained"),
-    ]
-)
-"""What drift compares, of a session: of a sample of the champion's own sessions, and of those of a window."""
+PAGES, REFERENCE, MANIFEST = "pages.parquet", "reference.parquet", "manifest.json"
+CELLS, THRESHOLDS = "cells.npz", "drift.json"
 
 
 class Record(BaseModel):
@@ -103,8 +88,18 @@ class Champion:
 
     @property
     def reference(self) -> Path:
-        """Table of the REFERENCE schema."""
-        return self.folder / REFERENCE_FILE
+        """Table of the schema drift.observed.OBSERVED."""
+        return self.folder / REFERENCE
+
+    @property
+    def cells(self) -> Path:
+        """drift.cells.Cells: regions of the embedding space."""
+        return self.folder / CELLS
+
+    @property
+    def thresholds(self) -> Path:
+        """drift.calibration.Thresholds: from where on a signal drifted."""
+        return self.folder / THRESHOLDS
 
 
 def current(workspace: Workspace, version: str | None = None) -> Champion:
@@ -140,26 +135,6 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def observations(sessions: pa.Table, embeddings: pa.Table, intents: pa.Table, intent_ids: list[str]) -> pa.Table:
-    """Returns the REFERENCE row of each of ``sessions``, in their order.
-
-    Raises:
-        TableError: a session has no embedding or no intents, or the embeddings are of several encoders.
-    """
-    rows = sessions.column("session_id")
-    decided = _of(rows, intents, "intents")
-    probabilities = pc.list_flatten(decided.column("probabilities")).to_numpy().reshape(len(rows), len(intent_ids))
-    best = probabilities.argmax(axis=1) if len(rows) else np.empty(0, np.int64)
-    columns = {
-        **{name: sessions.column(name) for name in ("session_id", "channel", "start_ts", "n_events")},
-        "embedding": _of(rows, stacked([embeddings]), "embeddings").column("embedding"),
-        "intent": pa.array(intent_ids, pa.string()).take(pa.array(best)),
-        "confidence": pa.array(probabilities[np.arange(len(rows)), best]),
-        "abstained": decided.column("abstained"),
-    }
-    return pa.table(columns).cast(REFERENCE)
-
-
 def write_json(path: Path, content: Mapping[str, object] | BaseModel) -> None:
     """Writes ``content`` at ``path``, indented and ending in a newline."""
     values = content.model_dump() if isinstance(content, BaseModel) else content
@@ -182,11 +157,3 @@ def _parsed(path: Path, model: type[_Model]) -> _Model:
         return model.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         raise ChampionError(f"{path.name} cannot be read: expected what `promote` wrote; promote again") from None
-
-
-def _of(session_ids: pa.ChunkedArray, table: pa.Table, name: str) -> pa.Table:
-    """The rows of ``table`` that belong to ``session_ids``, in their order."""
-    places = pc.index_in(session_ids, value_set=table.column("session_id").combine_chunks())
-    if places.null_count:
-        raise TableError(f"{name}.parquet lacks sessions that sessions.parquet has: run the stages again")
-    return table.take(places)

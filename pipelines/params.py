@@ -342,13 +342,27 @@ class Evaluate(Block):
     n_bootstrap: Annotated[int, Field(ge=10)]
 
 
+class Alarm(Block):
+    """How many of the last days must have drifted."""
+
+    drifted: Count
+    of: Count
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.drifted > self.of:
+            raise ValueError(f"`drifted` {self.drifted} of {self.of} days can never be: lower it, or raise `of`")
+        return self
+
+
 class Monitor(Block):
     """The drift report."""
 
-    window_days: Positive
+    window_days: Count
     reference_sessions: Annotated[int, Field(ge=50)]
-    max_label_psi: Positive
-    max_embedding_auc: Annotated[float, Field(ge=0.5, le=1)]
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=1)]
+    alarm: Alarm
+    cooldown_days: Count
 
 
 class Gate(Block):

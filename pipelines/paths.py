@@ -173,14 +173,19 @@ class Workspace:
         return self.reports / "drift"
 
     @property
+    def evidently(self) -> Path:
+        """Evidently's workspace: a snapshot a drift report, and the dashboard of their history."""
+        return self.reports / "evidently"
+
+    @property
     def index(self) -> Path:
         """The page that leads to all reports."""
         return self.reports / "index.html"
 
     @property
     def scored(self) -> Path:
-        """What ``monitor`` scored, a folder a report."""
-        return self.root / ".work" / "scored"
+        """What ``score`` writes every day and ``monitor`` reads: a folder a day."""
+        return self.artifacts / "scored"
 
     @property
     def cache(self) -> Path:

@@ -83,6 +83,17 @@ REPLACED: Final = pa.schema(
     ]
 )
 
+FACTS: Final = pa.schema(
+    [
+        pa.field("session_id", pa.string(), nullable=False),
+        pa.field("entry", pa.string(), nullable=False),  # source, or the host that the first event was referred by
+        *(pa.field(name, pa.string()) for name in ("device", "os", "browser", "region")),  # the first that is known
+        pa.field("missing", pa.list_(pa.string()), nullable=False),  # columns of EVENTS that no event of it fills
+        pa.field("gaps", pa.list_(pa.string()), nullable=False),  # areas that referred its page views and sent nothing
+    ]
+)
+"""What monitoring reads of a session beyond SESSIONS."""
+
 PAGES: Final = pa.schema(
     [
         pa.field("page", pa.string(), nullable=False),

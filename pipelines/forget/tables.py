@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 
 from pipelines import schemas
 from pipelines.alignment import ANCHORS_FILE
-from pipelines.champion import REFERENCE_FILE
+from pipelines.champion import REFERENCE
 from pipelines.forget.person import Person, events_of, links_of, sessions_of
 from pipelines.paths import Workspace
 
 Chosen = Callable[[pa.Table], pa.ChunkedArray]
 """Which rows of a part of a table go."""
 NOT_SEARCHED: Final = {".git", ".dvc", ".venv", ".staging", "data", "champions", "node_modules"}
-EXPORTED: Final = ("embeddings", "intents")
+EXPORTED: Final = ("embeddings", "intents", "facts")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _by_session(workspace: Workspace, exports: list[Path]) -> Iterator[Path]:
     yield from (workspace.embeddings, workspace.intents, workspace.labels, workspace.second_labels)
     for export in exports:
         yield from (export.with_name(f"{name}.parquet") for name in EXPORTED)
-    for name in (REFERENCE_FILE, ANCHORS_FILE):
+    for name in (REFERENCE, ANCHORS_FILE):
         yield from sorted(workspace.champions.glob(f"*/{name}"))
 
 

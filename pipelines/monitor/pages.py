@@ -31,4 +31,6 @@ def index(reports: Path, sentences: Mapping[str, str]) -> str:
 
 def sentences(drift: Path) -> dict[str, str]:
     """Returns what the reports in the folder ``drift`` found, by their names."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8"))["sentence"] for path in drift.glob("*.json")}
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))["sentence"] for path in drift.glob("????-??-??.json")
+    }

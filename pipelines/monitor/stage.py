@@ -1,5 +1,8 @@
-"""monitor: a window of raw events -> reports/drift/DATE.{html,json} (DATE is its last day), reports/index.html."""
+"""monitor: a window of days -> reports/drift/DATE.{html,json} (DATE: its last), reports/evidently, the index."""
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Final
 
@@ -7,10 +10,14 @@ import pyarrow as pa
 
 from pipelines import champion
 from pipelines.champion import Champion, write_json
+from pipelines.drift import policy
+from pipelines.drift.calibration import Thresholds
+from pipelines.drift.cells import Cells
+from pipelines.drift.comparison import Finding, compare, sentence
+from pipelines.drift.observed import OBSERVED, observed
 from pipelines.errors import TableError
-from pipelines.monitor import pages, window
-from pipelines.monitor.report import Drift, compare, headed
-from pipelines.params import Params, Window
+from pipelines.monitor import dashboard, pages, report, window
+from pipelines.params import Alarm, Params, Window
 from pipelines.paths import Workspace, staged
 from pipelines.score import days
 from pipelines.score import stage as score
@@ -31,48 +38,74 @@ def run(workspace: Workspace, params: Params, from_: date | None, to: date | Non
     """
     held = champion.current(workspace)
     first, after = window.days(workspace, params.monitor.window_days, from_, to)
-    observed = _observed(workspace, params, held, first, after)
-    reference = window.like(read_table(held.reference, champion.REFERENCE), first, after)
-    _check_size(observed, reference, first, after)
-    last = after - timedelta(days=1)
-    drift = compare(observed, reference, last, params.monitor, params.seed)
-    found = _summary(drift, held, first, after, len(observed), len(reference))
-    sentence = str(found["sentence"])
+    last, student = after - timedelta(days=1), Student.load(held.student_folder)
+    seen = _observed(workspace, params, held, student, first, after)
+    reference = window.like(read_table(held.reference, OBSERVED), first, after)
+    _check_size(seen, reference, first, after)
+    thresholds = Thresholds.model_validate_json(held.thresholds.read_bytes())
+    findings = compare(seen, reference, thresholds, student.card.intents)
+    alarm = _alarm(workspace, held, params.monitor.alarm, last, findings)
+    found = _summary(findings, alarm, held, first, after, seen, len(reference))
+    shown = report.snapshot(findings, seen, reference, last)
     with staged(workspace, "monitor") as staging:
-        staging.path(workspace.drift / f"{last}.html").write_text(headed(drift.page, sentence), encoding="utf-8")
+        text = report.page(shown, str(found["sentence"]))
+        staging.path(workspace.drift / f"{last}.html").write_text(text, encoding="utf-8")
         write_json(staging.path(workspace.drift / f"{last}.json"), found)
-        sentences = pages.sentences(workspace.drift) | {str(last): sentence}
+        sentences = pages.sentences(workspace.drift) | {str(last): str(found["sentence"])}
         staging.path(workspace.index).write_text(pages.index(workspace.reports, sentences), encoding="utf-8")
-    print(f"monitor: {sentence}\nmonitor: {workspace.drift / f'{last}.html'}")
+    dashboard.add(workspace.evidently, shown, str(last))
+    print(f"monitor: {found['sentence']}\nmonitor: {workspace.drift / f'{last}.html'}")
 
 
-def _observed(workspace: Workspace, params: Params, held: Champion, first: date, after: date) -> pa.Table:
-    """The window's sessions as champion.REFERENCE; their tables stay beside it, for whoever looks into a drift."""
-    output = workspace.scored / str(after - timedelta(days=1))
-    score.run(workspace, params, input=None, output=output, version=held.version, from_=first, to=after)
-    sessions, embeddings, intents = (
-        days.read(output, name, Window(from_=first, to=after)) for name in ("sessions", "embeddings", "intents")
-    )
-    return champion.observations(sessions, embeddings, intents, Student.load(held.student_folder).intent_ids)
+def _observed(
+    workspace: Workspace, params: Params, held: Champion, student: Student, first: date, after: date
+) -> pa.Table:
+    """The window's sessions as OBSERVED, of the days as they were scored; those that were not are scored first."""
+    missing = score.missing(workspace, held, workspace.scored, first, after)
+    if missing:
+        to = missing[-1] + timedelta(days=1)
+        score.run(workspace, params, None, workspace.scored, held.version, missing[0], to)
+    named = ("sessions", "facts", "embeddings", "intents")
+    tables = {name: days.read(workspace.scored, name, Window(from_=first, to=after)) for name in named}
+    return observed(**tables, intent_ids=student.intent_ids, cells=Cells.load(held.cells))
 
 
-def _check_size(observed: pa.Table, reference: pa.Table, first: date, after: date) -> None:
-    if min(len(observed), len(reference)) < MIN_SESSIONS:
+def _check_size(seen: pa.Table, reference: pa.Table, first: date, after: date) -> None:
+    if min(len(seen), len(reference)) < MIN_SESSIONS:
         raise TableError(
-            f"{len(observed)} sessions start from {first} to before {after}, and {len(reference)} of the champion's "
+            f"{len(seen)} sessions start from {first} to before {after}, and {len(reference)} of the champion's "
             f"reference on the same weekdays; drift needs {MIN_SESSIONS} at least: name a longer window by --from, --to"
         )
 
 
+def _alarm(workspace: Workspace, held: Champion, rule: Alarm, day: date, findings: Sequence[Finding]) -> list[str]:
+    """The days that make an alarm, if they do, by the reports that there are and these findings."""
+    drifted = policy.history(workspace.drift, held.version) | {day: any(finding.drifted for finding in findings)}
+    return policy.days_of_alarm(drifted, day, rule.drifted, rule.of)
+
+
 def _summary(
-    drift: Drift, held: Champion, first: date, after: date, n_sessions: int, n_reference: int
+    findings: Sequence[Finding],
+    alarm: Sequence[str],
+    held: Champion,
+    first: date,
+    after: date,
+    seen: pa.Table,
+    n_reference: int,
 ) -> dict[str, object]:
-    sentence = f"{drift.sentence[:-1]}: {n_sessions:,} sessions from {first} to {after - timedelta(days=1)} against "
+    compared = f"{len(seen):,} sessions from {first} to {after - timedelta(days=1)} against {n_reference:,} of champion"
+    ids = "\n".join(sorted(seen.column("session_id").to_pylist()))
     return {
-        "sentence": f"{sentence}{n_reference:,} of champion {held.version}.",
+        "sentence": f"{sentence(findings, alarm)}: {compared} {held.version}.",
+        "drifted": any(finding.drifted for finding in findings),
+        "alarm": bool(alarm),
         "window": {"from": str(first), "to": str(after)},
-        "n_sessions": n_sessions,
+        "n_sessions": len(seen),
         "n_reference": n_reference,
         "versions": held.manifest.record.model_dump(include={*VERSIONS}),
-        "signals": drift.values(),
+        "hashes": {
+            "sessions": hashlib.sha256(ids.encode()).hexdigest(),
+            **{name: held.manifest.files[name] for name in (champion.REFERENCE, champion.THRESHOLDS)},
+        },
+        "signals": {finding.signal: asdict(finding) | {"drifted": finding.drifted} for finding in findings},
     }

@@ -15,6 +15,10 @@ import yaml
 from pipelines import champion, schemas, verdict
 from pipelines import params as params_file
 from pipelines.champion import Champion, Manifest, Record
+from pipelines.drift.calibration import Thresholds
+from pipelines.drift.cells import Cells
+from pipelines.drift.facts import facts
+from pipelines.drift.observed import OBSERVED, observed
 from pipelines.encoder.runtime import Runtime
 from pipelines.errors import ChampionError, TableError
 from pipelines.params import Params
@@ -22,6 +26,7 @@ from pipelines.paths import Workspace, staged
 from pipelines.promote import anchors, history
 from pipelines.repository import is_repository
 from pipelines.student import Student
+from pipelines.student.labels import embedding_matrix
 from pipelines.tables import read_table, write_table
 
 
@@ -96,11 +101,15 @@ def _bundle(workspace: Workspace, made: Workspace, params: Params, present: Cham
 def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, Student]:
     """Copies the artifacts into ``bundle``; returns the encoder and the student, which load and belong together."""
     encoder, student = Runtime.load(workspace.encoder), Student.load(workspace.student)
-    reference = reference_table(workspace, encoder.version, student, params)
+    reference, cells = reference_of(workspace, encoder.version, student, params)
     shutil.copytree(workspace.encoder, bundle / champion.ENCODER)
     shutil.copytree(workspace.student, bundle / champion.STUDENT)
     write_table(read_table(workspace.pages, schemas.PAGES), bundle / champion.PAGES, schemas.PAGES)
-    write_table(reference, bundle / champion.REFERENCE_FILE, champion.REFERENCE)
+    write_table(reference, bundle / champion.REFERENCE, OBSERVED)
+    cells.save(bundle / champion.CELLS)
+    block = params.monitor
+    thresholds = Thresholds.of(reference, block.window_days, block.false_alarm_rate, params.seed)
+    champion.write_json(bundle / champion.THRESHOLDS, thresholds)
     if not workspace.used_taxonomy.exists():
         raise TableError("artifacts/taxonomy/taxonomy.yaml is missing: run `python -m pipelines taxonomy` first")
     shutil.copyfile(workspace.used_taxonomy, bundle / champion.TAXONOMY)
@@ -109,10 +118,13 @@ def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, 
     return encoder, student
 
 
-def reference_table(workspace: Workspace, encoder_version: str, student: Student, params: Params) -> pa.Table:
-    """Returns a seeded sample of the training and validation sessions, as champion.REFERENCE, in the table's order.
+def reference_of(
+    workspace: Workspace, encoder_version: str, student: Student, params: Params
+) -> tuple[pa.Table, Cells]:
+    """Returns sessions of training and validation as OBSERVED, in the table's order, and the cells of their embeddings.
 
-    Test sessions are left out: a window that is scored next is often theirs, and would be compared with itself.
+    They are all sessions of a seeded sample of visitors: how much people come back belongs to what drift is measured
+    against. Test sessions are left out: a window that is scored next is often theirs: it would meet itself.
     """
     sessions = read_table(workspace.sessions, schemas.SESSIONS)
     embeddings = read_table(workspace.embeddings, schemas.EMBEDDINGS)
@@ -122,9 +134,22 @@ def reference_table(workspace: Workspace, encoder_version: str, student: Student
     known = sessions.filter(pc.is_in(sessions.column("split"), pa.array(["train", "valid"])))
     if not len(known):
         raise ChampionError("no session is in train or valid, so drift would have no reference: move sessionize.split")
-    size = min(params.monitor.reference_sessions, len(known))
-    drawn = np.sort(np.random.default_rng(params.seed).choice(len(known), size, replace=False))
-    return champion.observations(known.take(pa.array(drawn)), embeddings, intents, student.intent_ids)
+    sample = known.filter(_of_drawn_visitors(known, params.monitor.reference_sessions, params.seed))
+    own = embeddings.filter(pc.is_in(embeddings.column("session_id"), sample.column("session_id").combine_chunks()))
+    cells = Cells.of(embedding_matrix(own), params.seed)
+    seen = facts(workspace.events, sample)
+    return observed(sample, seen, embeddings, intents, student.intent_ids, cells), cells
+
+
+def _of_drawn_visitors(sessions: pa.Table, n_sessions: int, seed: int) -> pa.Array:
+    """Which sessions are those of visitors drawn, one after the other, until they have ``n_sessions``."""
+    visitors = sessions.column("visitor_id").combine_chunks().dictionary_encode().indices.to_numpy()
+    counts = np.bincount(visitors)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    n_before = np.concatenate([[0], counts[order].cumsum()[:-1]])
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[n_before < n_sessions]] = True
+    return pa.array(drawn[visitors])
 
 
 def _present(workspace: Workspace) -> Champion | None:

@@ -1,12 +1,13 @@
 """The output of ``score``: day=DATE/ with the tables of the sessions that start on that UTC day, and lineage.json.
 
-A day's folder is moved to its place whole. A day whose sessions, catalogue and champion are those of its lineage stays.
+A day's folder is moved to its place whole. One whose sessions, facts, catalogue and champion are those of its lineage
+stays.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -19,8 +20,10 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from pipelines import schemas
+from pipelines.drift.facts import facts
 from pipelines.params import Window
-from pipelines.score import window
+from pipelines.paths import Workspace
+from pipelines.score import inputs, window
 from pipelines.score.scorer import TABLES, Scorer
 from pipelines.tables import check_table, read_table
 
@@ -39,21 +42,28 @@ class Day:
     fresh: bool
 
 
-def write(sessions: Path, scorer: Scorer, asked: Window, output: Path) -> list[Day]:
-    """Writes the days of ``sessions`` (schemas.SESSIONS, by start) that ``asked`` holds.
+def write(cut: Workspace, scorer: Scorer, asked: Window, output: Path, read: Mapping[str, Any]) -> list[Day]:
+    """Writes the days of the sessions of ``cut`` (schemas.SESSIONS, by start) that ``asked`` holds.
 
     A day between bounds that ``asked`` names, and without a session now, is removed from ``output``.
+
+    Args:
+        cut: with sessions and the events that they were cut from.
+        scorer: by whom.
+        asked: the window.
+        output: the folder of the days.
+        read: inputs.listed of the raw files, kept in the lineage of the days that are written now.
     """
     scratch = output / ".score" / "day"
-    by_day = groupby(_chunks(sessions, asked), key=lambda chunk: chunk[0])
+    by_day = groupby(_chunks(cut.sessions, asked), key=lambda chunk: chunk[0])
     catalogue = _catalogue(scorer.pages)
     written = []
     for day, chunks in tqdm(by_day, desc="score", unit=" days", disable=None):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        digest = _write_sessions((table for _, table in chunks), scratch / "sessions.parquet")
-        made_of = {"champion_version": scorer.held.version, "sessions": digest, "catalogue": catalogue}
-        written.append(_write_day(day, made_of, scorer, scratch, output / f"day={day}"))
+        _write_sessions((table for _, table in chunks), cut.events, scratch)
+        made_of = {"champion_version": scorer.held.version, **_hashes(scratch), "catalogue": catalogue}
+        written.append(_write_day(day, made_of, read, scorer, scratch, output / f"day={day}"))
     if asked.from_ and asked.to:
         with_sessions = {one.day for one in written}
         for day in found(output):
@@ -81,7 +91,18 @@ def read(output: Path, name: str, asked: Window) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
-def _write_day(day: date, made_of: dict[str, str], scorer: Scorer, scratch: Path, target: Path) -> Day:
+def holds(output: Path, day: date, version: str, files: Sequence[Path]) -> bool:
+    """Whether ``output`` holds the ``day``, scored by the champion ``version`` from ``files`` that did not change."""
+    lineage = output / f"day={day}" / LINEAGE
+    if not lineage.exists():
+        return False
+    known: dict[str, Any] = json.loads(lineage.read_text("utf-8"))
+    return known["made_of"]["champion_version"] == version and inputs.unchanged(known["read"], files)
+
+
+def _write_day(
+    day: date, made_of: dict[str, str], read: Mapping[str, Any], scorer: Scorer, scratch: Path, target: Path
+) -> Day:
     """Scores the sessions in ``scratch`` and moves it to ``target``, unless that was made of the same."""
     lineage = target / LINEAGE
     if lineage.exists():
@@ -90,7 +111,14 @@ def _write_day(day: date, made_of: dict[str, str], scorer: Scorer, scratch: Path
             return Day(day, known["n_sessions"], known["n_abstained"], fresh=False)
     counts = _score(scorer, scratch)
     record = scorer.held.manifest.record.model_dump(exclude={"version"})
-    described = {"day": str(day), **counts, "made_of": made_of, "champion": record, "files": _hashes(scratch)}
+    described = {
+        "day": str(day),
+        **counts,
+        "made_of": made_of,
+        "read": read,
+        "champion": record,
+        "files": _hashes(scratch),
+    }
     (scratch / LINEAGE).write_text(json.dumps(described, indent=1) + "\n", "utf-8")
     if target.exists():
         target.rename(scratch.with_name("replaced"))
@@ -100,7 +128,7 @@ def _write_day(day: date, made_of: dict[str, str], scorer: Scorer, scratch: Path
 
 
 def _score(scorer: Scorer, folder: Path) -> dict[str, int]:
-    """Writes the other tables beside sessions.parquet, a row group at a time."""
+    """Writes what the champion makes of sessions.parquet beside it, a row group at a time."""
     n_sessions = n_abstained = 0
     with (
         pq.ParquetFile(folder / "sessions.parquet") as sessions,
@@ -116,11 +144,15 @@ def _score(scorer: Scorer, folder: Path) -> dict[str, int]:
     return {"n_sessions": n_sessions, "n_abstained": n_abstained}
 
 
-def _write_sessions(chunks: Iterable[pa.Table], path: Path) -> str:
-    with pq.ParquetWriter(path, schemas.SESSIONS, compression="zstd") as writer:
+def _write_sessions(chunks: Iterable[pa.Table], events: Path, folder: Path) -> None:
+    """Writes the sessions and their facts, which no champion made."""
+    with (
+        pq.ParquetWriter(folder / "sessions.parquet", schemas.SESSIONS, compression="zstd") as sessions,
+        pq.ParquetWriter(folder / "facts.parquet", schemas.FACTS, compression="zstd") as seen,
+    ):
         for chunk in chunks:
-            writer.write_table(chunk)
-    return _hash(path)
+            sessions.write_table(chunk)
+            seen.write_table(facts(events, chunk))
 
 
 def _chunks(path: Path, asked: Window) -> Iterator[tuple[date, pa.Table]]:

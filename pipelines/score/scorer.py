@@ -17,6 +17,7 @@ from pipelines.tables import read_table
 CHAMPION_VERSION: Final = pa.field("champion_version", pa.string(), nullable=False)
 TABLES: Final = {
     "sessions": schemas.SESSIONS,
+    "facts": schemas.FACTS,
     "embeddings": schemas.EMBEDDINGS.append(CHAMPION_VERSION),
     "intents": schemas.INTENTS.append(CHAMPION_VERSION),
 }
@@ -39,7 +40,7 @@ class Scorer:
         return cls(held, Runtime.load(held.encoder_folder), Student.load(held.student_folder), pages)
 
     def score(self, sessions: pa.Table) -> dict[str, pa.Table]:
-        """Returns every table of TABLES but the sessions' own, row i about session i."""
+        """Returns the tables of TABLES that are the champion's own, row i about session i."""
         embeddings = self.encoder.embed(sessions, self.pages)
         probabilities = self.student.probabilities(embeddings)
         intents, abstained = self.student.decide(probabilities)
@@ -60,7 +61,7 @@ class Scorer:
         return {
             table: pa.table({name: columns[name] for name in schema.names}).cast(schema)
             for table, schema in TABLES.items()
-            if table != "sessions"
+            if CHAMPION_VERSION.name in schema.names
         }
 
 

@@ -1,4 +1,4 @@
-"""score: raw events -> day=DATE/{sessions,embeddings,intents}.parquet and lineage.json, by the champion.
+"""score: raw events -> day=DATE/{sessions,facts,embeddings,intents}.parquet and lineage.json, by the champion.
 
 The events pass the very ingest and sessionize that training used (the one place where a command calls stages), with the
 champion's params. A window knows no login from before it: `customer_id` is what the events that were read show.
@@ -11,8 +11,10 @@ and a day that was scored from the same sessions by the same champion is not sco
 import hashlib
 import json
 import shutil
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from pipelines import champion
 from pipelines.champion import Champion
@@ -21,7 +23,7 @@ from pipelines.ingest import gather
 from pipelines.ingest.stage import run as ingest
 from pipelines.params import Ingest, Params, Window
 from pipelines.paths import Workspace
-from pipelines.score import days, window
+from pipelines.score import days, inputs, window
 from pipelines.score.scorer import Scorer
 from pipelines.sessionize.stage import run as sessionize
 
@@ -46,11 +48,12 @@ def run(
     del params  # the champion's own hold here
     held, asked = champion.current(workspace, version), window.asked(from_, to)
     block = _block(held, workspace, input, asked)
-    cut = Workspace(output.absolute() / ".score" / _key(held, workspace, block))
+    read = inputs.listed(_files(workspace, block))
+    cut = Workspace(output.absolute() / ".score" / _key(held, workspace, block, read))
     with claimed(output / ".score" / "lock", "scores into this folder"):
         if not cut.sessions.exists():
             _cut(held, workspace, block, cut)
-        written = days.write(cut.sessions, Scorer.of(held, cut.pages), asked, output)
+        written = days.write(cut, Scorer.of(held, cut.pages), asked, output, read)
         shutil.rmtree(output / ".score")
     n_new = sum(day.fresh for day in written)
     n_sessions, n_abstained = (sum(getattr(day, name) for day in written) for name in ("n_sessions", "n_abstained"))
@@ -58,6 +61,17 @@ def run(
         f"score: {n_sessions:,} sessions on {len(written)} days ({n_new} of them new) by champion {held.version}, "
         f"{n_abstained:,} without an intent"
     )
+
+
+def missing(workspace: Workspace, held: Champion, output: Path, from_: date, to: date) -> list[date]:
+    """Returns the days from ``from_`` to before ``to`` that ``output`` lacks or that are to be scored again.
+
+    A day is, where another champion scored it, or where a file that was read for it changed or is gone. Files that came
+    since are not looked at: what arrives late joins a day that is scored again, and makes none so.
+    """
+    files = _files(workspace, _block(held, workspace, None, Window(from_=from_, to=to)))
+    asked = [from_ + timedelta(days=n) for n in range((to - from_).days)]
+    return [day for day in asked if not days.holds(output, day, held.version, files)]
 
 
 def _block(held: Champion, workspace: Workspace, given: Path | None, asked: Window) -> Ingest:
@@ -70,12 +84,14 @@ def _block(held: Champion, workspace: Workspace, given: Path | None, asked: Wind
     )
 
 
-def _key(held: Champion, workspace: Workspace, block: Ingest) -> str:
-    """Names what is cut into sessions: the same files, as far as size and time tell, under the same rules."""
-    found = [(str(file.path), file.path.stat()) for file in gather.find(workspace.root, block.sources)]
-    files = [(path, status.st_size, status.st_mtime_ns) for path, status in found]
+def _files(workspace: Workspace, block: Ingest) -> list[Path]:
+    return [file.path for file in gather.find(workspace.root, block.sources)]
+
+
+def _key(held: Champion, workspace: Workspace, block: Ingest, read: Mapping[str, Any]) -> str:
+    """Names what is cut into sessions: the same files, under the same rules."""
     forgotten = workspace.forgotten.read_text("utf-8") if workspace.forgotten.exists() else ""
-    described = [held.version, block.model_dump(mode="json"), files, forgotten]
+    described = [held.version, block.model_dump(mode="json"), dict(read), forgotten]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ import pytest
 from tiny import hashes
 
 from pipelines import champion, params, schemas, verdict
+from pipelines.drift.observed import OBSERVED
 from pipelines.errors import ChampionError, GateError, TableError
 from pipelines.gate.stage import run as gate
 from pipelines.paths import Workspace
@@ -27,7 +28,7 @@ RECORD = {"version", "git_tag", "encoder_version", "taxonomy_version", "student_
 def workspace(tiny_run: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished run's artifacts, outside git."""
     root = tmp_path / "root"
-    shutil.copytree(tiny_run.artifacts, root / "artifacts", ignore=shutil.ignore_patterns("events"))
+    shutil.copytree(tiny_run.artifacts, root / "artifacts")
     shutil.copyfile(tiny_run.params, root / "params.yaml")
     return Workspace(root)
 
@@ -59,7 +60,7 @@ def test_promote_makes_a_bundle_that_holds_all_of_it(workspace: Workspace) -> No
     assert held.params.sessionize == loaded(workspace).sessionize
     assert {path.name for path in held.folder.iterdir()} == {
         "encoder", "student", "taxonomy.yaml", "params.yaml", "pages.parquet", "reference.parquet", "manifest.json",
-        "anchors.parquet",
+        "anchors.parquet", "cells.npz", "drift.json",
     }  # fmt: skip
 
 
@@ -75,11 +76,14 @@ def test_promoting_the_same_again_changes_nothing_and_says_so(
 
 def test_the_reference_is_a_seeded_sample_without_test_and_embargo(workspace: Workspace) -> None:
     promote(workspace, loaded(workspace, "monitor.reference_sessions=60"))
-    reference = read_table(champion.current(workspace).reference, champion.REFERENCE).to_pylist()
+    reference = read_table(champion.current(workspace).reference, OBSERVED).to_pylist()
     sessions = {row["session_id"]: row for row in read_table(workspace.sessions, schemas.SESSIONS).to_pylist()}
     intents = {row["session_id"]: row for row in read_table(workspace.intents, schemas.INTENTS).to_pylist()}
     intent_ids = Student.load(workspace.student).intent_ids
-    assert len(reference) == len({row["session_id"] for row in reference}) == 60
+    assert 60 <= len(reference) == len({row["session_id"] for row in reference}) < 120
+    visitors = {row["visitor_id"] for row in reference}
+    known = [row for row in sessions.values() if row["visitor_id"] in visitors and row["split"] in ("train", "valid")]
+    assert len(known) == len(reference), "a visitor is in it with all sessions, or not at all"
     assert {sessions[row["session_id"]]["split"] for row in reference} <= {"train", "valid"}
     for row in reference:
         decided = intents[row["session_id"]]

@@ -13,7 +13,7 @@ from pipelines.__main__ import BESIDE, STAGES
 TARGETS = {"help", "demo", "test", "check", "data", "monitor", "map", "audit", "airflow", "msnbc", "bench", "lock"}
 TARGETS |= {"bench-bank", "bench-formats", "bench-ingest", "bench-scrub", "bench-worlds"}
 TARGETS |= {"bench-sessionize", "bench-sessionize-large", "bench-student", "redteam", "test-llm", "test-spark"}
-TARGETS |= {"test-ddp", "ablate", "bench-encoder"}
+TARGETS |= {"test-ddp", "ablate", "bench-encoder", "drift-ui"}
 OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:work|tmp|root|home|opt|farm|Users)/\w")
 INDEX_OPTION = re.compile(r"^\s*(--|-i\b|-f\b)|://|@", re.MULTILINE)
 
@@ -105,7 +105,7 @@ def test_the_readme_names_only_what_there_is(repository: Path) -> None:
     readme = (repository / "README.md").read_text(encoding="utf-8")
     commands = set(re.findall(r"python -m pipelines (\w+)", readme))
     assert commands <= {*STAGES, *BESIDE}
-    assert set(re.findall(r"\bmake ([a-z]+)\b(?!ing)", "\n".join(code(readme)))) <= TARGETS
+    assert set(re.findall(r"\bmake ([a-z-]+)\b(?!ing)", "\n".join(code(readme)))) <= TARGETS
     modules = re.findall(r"python -m ((?:pipelines|benchmarks)(?:\.\w+)+)", readme)
     places = [module.replace(".", "/") for module in modules]
     assert all((repository / f"{place}.py").exists() or (repository / place).is_dir() for place in places)

@@ -54,12 +54,8 @@ def test_monitor_scores_and_reports_the_window_it_is_given(airflow: Workspace) -
     day = max(path.name.removesuffix(".jsonl.gz") for path in (airflow.data / "events").iterdir())
     after = date.fromisoformat(day) + timedelta(days=1)
     ran = run_dag(airflow, "monitor", {"to": after.isoformat()})
-    assert ran == {"state": "success", "tasks": {"score": "success", "monitor": "success"}}
-    starts = (
-        pq.read_table(airflow.artifacts / "scored" / day / f"day={day}" / "sessions.parquet")
-        .column("start_ts")
-        .to_pylist()
-    )
+    assert ran == {"state": "success", "tasks": {"score": "success", "monitor": "success", "alarm": "skipped"}}
+    starts = pq.read_table(airflow.scored / f"day={day}" / "sessions.parquet").column("start_ts").to_pylist()
     assert starts
     assert {start.date().isoformat() for start in starts} == {day}
     report = json.loads((airflow.drift / f"{day}.json").read_text(encoding="utf-8"))
@@ -71,7 +67,7 @@ def test_champions_reports_and_messages_hold_no_planted_personal_data(airflow: W
     canaries = airflow.truth.joinpath("canaries.txt").read_text(encoding="utf-8").splitlines()
     printed = texts(airflow.root.parent / "printed")
     assert "ingest: " in printed["retrain.txt"], "what the tasks print is not where it was looked for"
-    for found in (printed, texts(airflow.champions), texts(airflow.reports), texts(airflow.artifacts / "scored")):
+    for found in (printed, texts(airflow.champions), texts(airflow.reports), texts(airflow.scored)):
         assert found
         leaking = [file for file, text in found.items() if any(canary in text for canary in canaries)]
         assert not leaking

@@ -1,6 +1,7 @@
 """A drift report of the tiny run's last days, and which days a report is about."""
 
 import json
+import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,15 @@ import pytest
 from tiny import hashes
 
 from pipelines import champion, params, schemas
+from pipelines.drift.signals import SIGNALS
 from pipelines.errors import ChampionError, ParamsError, TableError
-from pipelines.monitor import window
+from pipelines.monitor import stage, window
 from pipelines.monitor.pages import index
 from pipelines.monitor.stage import run as monitor
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
+from pipelines.score.stage import missing
+from pipelines.score.stage import run as score
 from pipelines.tables import write_table
 
 
@@ -25,7 +29,7 @@ def workspace(tiny_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("monitor")
     shutil.copytree(tiny_run.artifacts, root / "artifacts")
     shutil.copyfile(tiny_run.params, root / "params.yaml")
-    (root / "data").symlink_to(tiny_run.data)
+    shutil.copytree(tiny_run.data, root / "data")
     promote(Workspace(root), params.load(root / "params.yaml"))
     return Workspace(root)
 
@@ -41,22 +45,57 @@ def test_a_report_says_what_was_compared_and_is_the_same_again(
     record = champion.current(workspace).manifest.record
     assert found["versions"] == {name: getattr(record, name) for name in found["versions"]}
     assert set(found["versions"]) == {"version", "encoder_version", "taxonomy_version", "student_version"}
-    assert set(found["signals"]) == {"embedding", "intent", "confidence", "session_length", "channel"}
+    assert set(found["signals"]) == {signal.name for signal in SIGNALS}
+    assert not found["drifted"], found["sentence"]
+    assert not found["alarm"]
     assert f"{found['n_sessions']:,} sessions from 2026-01-12 to 2026-01-18" in found["sentence"]
     assert printed[-2:] == [f"monitor: {found['sentence']}", f"monitor: {workspace.drift / '2026-01-18.html'}"]
     assert found["sentence"] in workspace.index.read_text(encoding="utf-8")
-    before = hashes(workspace.reports)
+    before = written(workspace)
     assert set(before) == {"drift/2026-01-18.html", "drift/2026-01-18.json", "index.html"}
     monitor(workspace, settings, from_=date(2026, 1, 12), to=date(2026, 1, 19))
-    assert hashes(workspace.reports) == before
+    assert written(workspace) == before
 
 
-def test_too_few_sessions_are_refused_and_leave_no_report(workspace: Workspace) -> None:
-    before = hashes(workspace.reports) if workspace.reports.exists() else {}
+def written(workspace: Workspace) -> dict[str, str]:
+    """The reports but Evidently's workspace, whose names are random."""
+    found = hashes(workspace.reports) if workspace.reports.exists() else {}
+    return {name: digest for name, digest in found.items() if not name.startswith("evidently/")}
+
+
+def test_a_day_that_score_wrote_is_read_and_not_scored_again(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless another champion scored it, or what it was read from changed."""
+    settings, held = params.load(workspace.params), champion.current(workspace)
+    score(workspace, settings, None, workspace.scored, None, date(2026, 1, 12), date(2026, 1, 19))
+    assert missing(workspace, held, workspace.scored, date(2026, 1, 12), date(2026, 1, 20)) == [date(2026, 1, 19)]
+    capsys.readouterr()
+    monitor(workspace, settings, from_=date(2026, 1, 12), to=date(2026, 1, 19))
+    assert "score:" not in capsys.readouterr().out
+    lineage = workspace.scored / "day=2026-01-14" / "lineage.json"
+    known = lineage.read_text(encoding="utf-8")
+    lineage.write_text(known.replace(held.version, "0000-other"), encoding="utf-8")
+    assert missing(workspace, held, workspace.scored, date(2026, 1, 12), date(2026, 1, 19)) == [date(2026, 1, 14)]
+    monitor(workspace, settings, from_=date(2026, 1, 12), to=date(2026, 1, 19))
+    assert "on 1 days (1 of them new)" in capsys.readouterr().out
+    assert not missing(workspace, held, workspace.scored, date(2026, 1, 12), date(2026, 1, 19))
+    day = workspace.data / "events" / "2026-01-13.jsonl.gz"
+    changed_ns = day.stat().st_mtime_ns
+    os.utime(day, ns=(changed_ns, changed_ns + 10**12))
+    assert len(missing(workspace, held, workspace.scored, date(2026, 1, 12), date(2026, 1, 19))) == 7
+    os.utime(day, ns=(changed_ns, changed_ns))
+
+
+def test_too_few_sessions_are_refused_and_leave_no_report(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "MIN_SESSIONS", 1_000)
+    before = written(workspace)
     settings = params.load(workspace.params)
-    with pytest.raises(TableError, match="drift needs 50 at least: name a longer window"):
-        monitor(workspace, settings, from_=date(2026, 1, 5), to=date(2026, 1, 6))
-    assert (hashes(workspace.reports) if workspace.reports.exists() else {}) == before
+    with pytest.raises(TableError, match="drift needs 1000 at least: name a longer window"):
+        monitor(workspace, settings, from_=date(2026, 1, 12), to=date(2026, 1, 19))
+    assert written(workspace) == before
 
 
 def test_without_a_champion_there_is_no_report(workspace: Workspace, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_scoring_again_writes_the_same_bytes_and_leaves_other_files_alone(worksp
     before = hashes(tmp_path)
     scored(workspace, tmp_path)
     assert hashes(tmp_path) == before
-    names = ("sessions.parquet", "embeddings.parquet", "intents.parquet", "lineage.json")
+    names = ("sessions.parquet", "facts.parquet", "embeddings.parquet", "intents.parquet", "lineage.json")
     assert set(before) == {"notes.txt", *(f"day=2026-01-{day}/{name}" for day in (14, 15, 16) for name in names)}
 
 

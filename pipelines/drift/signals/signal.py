@@ -1,0 +1,26 @@
+"""What a drift signal is: categories of sessions whose shares may move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+Categories = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
+"""From observed.OBSERVED rows: of each session its category (null: none), or the list of those that it holds."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One thing that may drift.
+
+    Attributes:
+        name: as reports and thresholds spell it.
+        label: as a sentence says it.
+        categories: of sessions.
+        only_unseen: compare but one share: of the sessions with a category that the reference never shows.
+    """
+
+    name: str
+    label: str
+    categories: Categories
+    only_unseen: bool = False

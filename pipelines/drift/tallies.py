@@ -1,0 +1,90 @@
+"""Which session holds which category of which signal, as one sparse matrix; and how far two samples' shares lie apart.
+
+Axis legend: N sessions, K categories of all signals, S signals, B pairs of samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from pipelines.drift.signals import SIGNALS, Signal
+
+ANSCOMBE: Final = 3 / 8
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """Which of N sessions holds which of K categories; a signal's categories lie side by side."""
+
+    held: sparse.csr_matrix  # (N, K) of 0 and 1
+    names: tuple[tuple[str, ...], ...]  # of each signal's categories
+    signals: tuple[Signal, ...]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The first column of each signal, (S,), each of which has a column at least."""
+        return np.cumsum([0, *(len(names) for names in self.names[:-1])])
+
+
+def tally(tables: Sequence[pa.Table], signals: Sequence[Signal] = SIGNALS) -> Tallies:
+    """Returns the tallies of the rows of all ``tables`` (observed.OBSERVED), one after the other."""
+    rows = pa.concat_tables(tables)
+    parts, names = [], []
+    for signal in signals:
+        place, value = _held(signal.categories(rows))
+        known = pc.unique(value).sort()
+        column = pc.index_in(value, value_set=known).to_numpy()
+        shape = (len(rows), max(len(known), 1))
+        parts.append(sparse.csr_matrix((np.ones(len(place), np.float32), (place, column)), shape=shape))
+        names.append(tuple(known.to_pylist()) or ("(none)",))
+    held = sparse.hstack(parts, format="csr")
+    held.sum_duplicates()
+    held.data[:] = 1
+    return Tallies(held, tuple(names), tuple(signals))
+
+
+def scores(tallies: Tallies, current: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how far the shares of categories lie apart, (B, K), and of each signal the largest of it, (B, S).
+
+    The distance of two shares is that of their arc sines, in standard deviations of independent sessions: nearly a
+    standard normal where two samples of independent sessions come from one distribution, whatever the share.
+    Source: Anscombe, "The Transformation of Poisson, Binomial and Negative-Binomial Data", Biometrika 35 (1948).
+
+    Args:
+        tallies: of all sessions.
+        current: which of them are the window's, bool (B, N).
+        before: which are the reference's, bool (B, N).
+    """
+    n_current, n_before = (part.sum(axis=1, keepdims=True) for part in (current, before))
+    held, held_before = (part.astype(np.float32) @ tallies.held for part in (current, before))  # (B, K)
+    effective = np.sqrt(4 * n_current * n_before / (n_current + n_before))
+    apart = (_arc(held, n_current) - _arc(held_before, n_before)) * effective
+    largest = np.maximum.reduceat(np.abs(apart), tallies.starts, axis=1)
+    for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
+        if signal.only_unseen:
+            mine = slice(start, start + len(tallies.names[place]))
+            unseen = np.where(held_before[:, mine] == 0, held[:, mine], 0)
+            apart[:, mine] = np.where(unseen > 0, apart[:, mine], 0)
+            pooled = np.minimum(unseen.sum(axis=1, keepdims=True), n_current)
+            largest[:, [place]] = np.abs((_arc(pooled, n_current) - _arc(0 * pooled, n_before)) * effective)
+            largest[:, [place]] *= pooled > 0
+    return apart, largest
+
+
+def _held(categories: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """The rows and the values of the categories that sessions hold, a pair for each."""
+    chunked = categories.combine_chunks() if isinstance(categories, pa.ChunkedArray) else categories
+    if pa.types.is_list(chunked.type):
+        return pc.list_parent_indices(chunked).to_numpy(), chunked.flatten()
+    held = chunked.is_valid()
+    return np.flatnonzero(held.to_numpy(zero_copy_only=False)), chunked.filter(held)
+
+
+def _arc(held: np.ndarray, n: np.ndarray) -> np.ndarray:
+    arc: np.ndarray = np.arcsin(np.sqrt((held + ANSCOMBE) / (n + 2 * ANSCOMBE)))
+    return arc

@@ -1,0 +1,30 @@
+"""A signal's distance as an Evidently metric, beside Evidently's own, so that a report and the dashboard show it.
+
+Evidently's EmbeddingsDrift is not used: in a report it also draws an unseeded t-SNE, for 20 s and more; and the limits
+of its other methods, as they come, alarm on samples of one distribution, or on none (make bench-drift).
+"""
+
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
+
+ALIAS = "evidently:metric_v2:SignalScore"
+
+
+class SignalScore(SingleValueMetric):  # type: ignore[misc]  # evidently has no types
+    """How many times its limit a signal's distance is; above 1 it drifted."""
+
+    class Config:  # noqa: D106
+        type_alias = ALIAS
+
+    signal: str
+    label: str
+    times_the_limit: float
+
+
+class SignalScoreCalculation(SingleValueCalculation[SignalScore]):  # type: ignore[misc]
+    """Found by Evidently through its type argument."""
+
+    def calculate(self, context: object, current_data: object, reference_data: object) -> SingleValue:
+        return self.result(self.metric.times_the_limit)
+
+    def display_name(self) -> str:
+        return f"{self.metric.label}: distance in limits (above 1: drift)"

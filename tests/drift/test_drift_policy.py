@@ -1,0 +1,76 @@
+"""When drift is an alarm, and when an alarm is announced."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.drift import policy
+
+DAY = date(2026, 2, 22)
+
+
+def write(drift: Path, day: date, *, alarm: bool, champion: str = "0001-a", drifted: bool = True) -> None:
+    drift.mkdir(exist_ok=True)
+    report = {
+        "drifted": drifted,
+        "alarm": alarm,
+        "sentence": "ALARM",
+        "window": {"from": str(day - timedelta(days=6)), "to": str(day + timedelta(days=1))},
+        "versions": {"version": champion},
+        "hashes": {"sessions": "abc"},
+    }
+    (drift / f"{day}.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("drifted", "expected"),
+    [
+        ([False, False, True], []),  # one odd day
+        ([False, True, True], [1, 2]),
+        ([True, False, True], [0, 2]),
+        ([True, True, False], []),  # it is over
+        ([True, True, True], [0, 1, 2]),
+    ],
+)
+def test_two_of_three_days_are_an_alarm(drifted: list[bool], expected: list[int]) -> None:
+    days = [DAY - timedelta(days=2), DAY - timedelta(days=1), DAY]
+    found = policy.days_of_alarm(dict(zip(days, drifted, strict=True)), DAY, 2, 3)
+    assert found == [str(days[place]) for place in expected]
+
+
+def test_another_champions_days_do_not_count(tmp_path: Path) -> None:
+    write(tmp_path, DAY, alarm=False)
+    write(tmp_path, DAY - timedelta(days=1), alarm=False, champion="0002-b")
+    (tmp_path / policy.ANNOUNCED).write_text("[]", encoding="utf-8")
+    assert policy.history(tmp_path, "0001-a") == {DAY: True}
+
+
+def test_an_alarm_is_announced_once_with_its_window_and_hashes(tmp_path: Path) -> None:
+    write(tmp_path, DAY, alarm=True)
+    decided = policy.decide(tmp_path, DAY, DAY + timedelta(days=1), 7, asked=False)
+    assert decided.announce
+    assert decided.extra["window"] == {"from": "2026-02-16", "to": "2026-02-23"}
+    assert decided.extra["hashes"] == {"sessions": "abc"}
+    policy.keep(tmp_path, DAY)
+    write(tmp_path, DAY + timedelta(days=3), alarm=True)
+    again = policy.decide(tmp_path, DAY + timedelta(days=3), DAY + timedelta(days=4), 7, asked=True)
+    assert not again.announce
+    assert "cool-down" in again.reason
+    assert policy.decide(tmp_path, DAY, DAY + timedelta(days=1), 7, asked=False).announce, "the same day, cleared"
+
+
+def test_a_month_of_monitoring_that_is_made_up_for_announces_nothing(tmp_path: Path) -> None:
+    today = DAY + timedelta(days=30)
+    for back in range(30, 3, -1):
+        day = today - timedelta(days=back)
+        write(tmp_path, day, alarm=True)
+        assert not policy.decide(tmp_path, day, today, 7, asked=False).announce
+    write(tmp_path, today - timedelta(days=1), alarm=True)
+    assert policy.decide(tmp_path, today - timedelta(days=1), today, 7, asked=False).announce
+
+
+def test_no_alarm_is_not_announced_even_when_asked(tmp_path: Path) -> None:
+    write(tmp_path, DAY, alarm=False)
+    assert policy.decide(tmp_path, DAY, DAY, 7, asked=True).reason == "no alarm"
