@@ -23,13 +23,21 @@ def merged(blocks: Iterable[tuple[Source, RawRows]]) -> Iterator[tuple[Source, R
     waiting: list[RawRows] = []
     read_by: Source | None = None
     for source, raw in blocks:
-        if waiting and read_by and (source is not read_by or not _is_alike(raw, waiting[0]) or _is_enough(waiting)):
-            yield from ((read_by, part) for part in _parts(waiting))
+        if waiting and read_by and not (source is read_by and _is_alike(raw, waiting[0])):
+            yield read_by, _joined(waiting)
             waiting = []
-        waiting.append(raw)
         read_by = source
+        waiting.append(raw)
+        while sum(len(block.rows) for block in waiting) >= MERGED_ROWS:
+            joined = _joined(waiting)
+            yield source, replace(joined, rows=joined.rows.slice(0, MERGED_ROWS))
+            rest = joined.rows.slice(MERGED_ROWS)
+            waiting = [replace(joined, rows=rest)] if len(rest) else []
+        if sum(block.rows.nbytes for block in waiting) > MERGED_BYTES:
+            yield source, _joined(waiting)
+            waiting = []
     if waiting and read_by:
-        yield from ((read_by, part) for part in _parts(waiting))
+        yield read_by, _joined(waiting)
 
 
 def side_by_side(items: Iterable[Item], workers: Sequence[Callable[[Item], Result]]) -> Iterator[Result]:
@@ -63,14 +71,5 @@ def _is_alike(raw: RawRows, other: RawRows) -> bool:
     return raw.sql == other.sql and bool(raw.rows.schema.equals(other.rows.schema))
 
 
-def _is_enough(blocks: Sequence[RawRows]) -> bool:
-    return (
-        sum(block.rows.nbytes for block in blocks) > MERGED_BYTES
-        or sum(len(block.rows) for block in blocks) > MERGED_ROWS
-    )
-
-
-def _parts(blocks: Sequence[RawRows]) -> Iterator[RawRows]:
-    rows = pa.concat_tables(block.rows for block in blocks)
-    for start in range(0, len(rows), MERGED_ROWS):
-        yield replace(blocks[0], rows=rows.slice(start, MERGED_ROWS))
+def _joined(blocks: Sequence[RawRows]) -> RawRows:
+    return replace(blocks[0], rows=pa.concat_tables(block.rows for block in blocks))

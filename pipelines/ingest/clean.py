@@ -3,14 +3,14 @@
 What is costly (templates of URLs, scrubbing, keyed hashes) is done once a distinct value of the block, not once a row.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import duckdb
 
 from pipelines.ingest import bots, scrub, timestamps
 from pipelines.ingest.formats import FORMATS
-from pipelines.ingest.formats.rows import FIELDS, RawRows, literal
+from pipelines.ingest.formats.rows import FIELDS, RawRows, as_text, literal, several_origins, which_origin
 from pipelines.params import Source, Window
 from pipelines.schemas import CHANNELS, EVENTS
 
@@ -19,8 +19,12 @@ TEXTS: Final = (
     "device", "os", "browser", "region", "properties",
 )  # fmt: skip
 """The columns that may hold personal data: all that are neither times, nor hashed, nor one of two channels."""
-PLACES: Final = {"url": "clean_url(value)", "referrer": "clean_url(value)", "page": "page_template(value)",
-                 "path": "page_of_url(value)"}  # fmt: skip
+PLACES: Final = {
+    "clean_url(value)": ("url", "referrer"), "page_template(value)": ("page",), "page_of_url(value)": ("path",),
+}  # fmt: skip
+"""What becomes of the columns that name a place; ``path`` is the page behind a URL, where the source names none."""
+VALUES: Final = {name: name for name in ("event_id", *TEXTS)} | {"path": "CASE WHEN page IS NULL THEN url END"}
+"""What may have to be replaced: SQL by field."""
 PAYLOAD: Final = tuple(name for name in FIELDS if name not in ("event_id", "received_ts"))
 """What must agree for two rows with one id to be the same event: a repeated delivery has a later ``received_ts``."""
 SAFE_ID: Final = "[A-Za-z0-9_.:-]{1,64}"
@@ -47,8 +51,6 @@ COUNTS: Final = (
     """INSERT INTO outcomes SELECT file, CASE WHEN reason IS NOT NULL THEN 'quarantined'
         WHEN rule IS NOT NULL THEN 'filtered' ELSE 'candidate' END, coalesce(reason, rule, ''), count(*)
         FROM parsed GROUP BY ALL""",
-    """INSERT INTO finds SELECT file, kind, sum(n * times) FROM
-        (SELECT file, n, unnest(kinds) AS kind, unnest(times) AS times FROM lookup) GROUP BY ALL""",
     f"""INSERT INTO present SELECT file, field, n FROM (UNPIVOT (
         SELECT file, count(*) AS all_rows, {", ".join(f"count({name}) AS {name}" for name in FIELDS)}
         FROM parsed WHERE problem IS NULL GROUP BY file) ON * EXCLUDE (file) INTO NAME field VALUE n)""",
@@ -69,13 +71,29 @@ class Cleaner:
         source = source.model_copy(update={"timestamp_format": source.timestamp_format or form.timestamp_format})
         self._connection.register("raw_rows", raw.rows)
         self._make("parsed", _parsed(raw, source, self._outside if form.has_clock else "false"))
-        for name, query in (("visitors", VISITORS), ("customers", CUSTOMERS), ("agents", AGENTS), *LOOKUP):
+        for name, query in (("visitors", VISITORS), ("customers", CUSTOMERS), ("agents", AGENTS)):
             self._make(name, query)
-        changed = {name for (name,) in self._connection.execute("SELECT DISTINCT field FROM lookup").fetchall()}
+        self._scrub()
+        changed = self._fields("clean IS DISTINCT FROM value OR field = 'path'")
         self._connection.execute(_candidates(changed, form.has_clock))
-        for statement in COUNTS:
+        for statement in (*COUNTS, *_finds(self._fields("clean <> plain"))):
             self._connection.execute(statement)
         self._connection.unregister("raw_rows")
+
+    def _scrub(self) -> None:
+        """Makes ``lookup``: the distinct values of the block, how they are stored, and in between, ``plain``."""
+        for name, query in (("field_values", _values()), ("field_plain", _plain()), ("suspects", SUSPECTS)):
+            self._make(name, query)
+        if self._connection.execute("SELECT count(*) FROM suspects").fetchall() == [(0,)]:
+            self._make("scrubbed", "SELECT *, plain AS clean FROM suspects")
+        else:
+            for name, query in scrub.steps("suspects"):
+                self._make(name, query)
+        self._make("lookup", LOOKUP)
+
+    def _fields(self, condition: str) -> list[str]:
+        found = self._connection.execute(f"SELECT DISTINCT field FROM lookup WHERE {condition} ORDER BY 1")
+        return [name for (name,) in found.fetchall()]
 
     def _make(self, name: str, query: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
@@ -105,16 +123,21 @@ def _parsed(raw: RawRows, source: Source, outside: str) -> str:
                 WHEN known_channel NOT IN ({channels}) THEN 'bad_channel'
                 WHEN known_type IS NULL THEN 'missing_event_type'
                 WHEN properties IS NOT NULL AND NOT json_valid(properties) THEN 'bad_properties' END AS reason
-            FROM (SELECT *, {timestamps.instant("ts", source)} AS instant,
-                    {timestamps.instant("received_ts", source)} AS received,
-                    {channel} AS known_channel, {event_type} AS known_type
-                FROM ({_fields(raw, source)})))"""
+            FROM (SELECT * REPLACE ({timestamps.plausible("instant")} AS instant,
+                    {timestamps.plausible("received")} AS received)
+                FROM (SELECT *, {timestamps.instant("ts", source)} AS instant,
+                        {timestamps.instant("received_ts", source)} AS received,
+                        {channel} AS known_channel, {event_type} AS known_type
+                    FROM ({_fields(raw, source)}))))"""
 
 
 def _fields(raw: RawRows, source: Source) -> str:
     """One row a raw row: the canonical fields as text; empty is absent."""
     expressions = dict(raw.fields) | {name: literal(value) for name, value in (source.constants or {}).items()}
-    columns = ", ".join(f"nullif(({expressions.get(name, 'NULL')})::VARCHAR, '') AS {name}" for name in FIELDS)
+    columns = ", ".join(
+        [f"{as_text(expressions.get(name, 'NULL'))} AS {name}" for name in FIELDS]
+        + [f"{which_origin(origins)} AS origin_{name}" for name, origins in several_origins(raw).items()]
+    )
     problems = " ".join(f"WHEN {condition} THEN '{reason}'" for reason, condition in raw.problems.items())
     rules = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in raw.rules.items())
     return f"""SELECT file, line, {columns}, problem, rule,
@@ -125,38 +148,43 @@ def _fields(raw: RawRows, source: Source) -> str:
 
 
 def _values() -> str:
-    """The distinct values of a block that may have to be replaced, and how often each is there."""
-    fields = {name: name for name in ("event_id", *TEXTS)} | {"path": "CASE WHEN page IS NULL THEN url END"}
-    # One scan a column, each of which reads that column only, is far cheaper than one that gathers them by row.
-    scans = " UNION ALL ".join(
-        f"SELECT file, '{field}' AS field, {value} AS value FROM parsed WHERE reason IS NULL AND rule IS NULL AND "
-        + (f"{value} IS NOT NULL" if field in PLACES else f"is_suspect({value})")
-        for field, value in fields.items()
+    """The distinct values of a block that may have to be replaced."""
+    # One scan a column, each of which reads that column only, is far cheaper than one that gathers them by row. Only
+    # of ids it pays to look at each before the distinct ones are found: they are distinct.
+    return " UNION ALL ".join(
+        f"SELECT '{field}' AS field, {value} AS value FROM parsed WHERE reason IS NULL AND rule IS NULL AND "
+        + (f"is_suspect({value})" if field == "event_id" else f"{value} IS NOT NULL GROUP BY ALL")
+        for field, value in VALUES.items()
     )
-    return f"SELECT file, field, value, count(*) AS n FROM ({scans}) GROUP BY ALL"
 
 
 def _plain() -> str:
     """The same, places in their clean form."""
-    forms = " ".join(f"WHEN field = '{name}' THEN {expression}" for name, expression in PLACES.items())
+    forms = " ".join(f"WHEN field IN {(*fields, '')} THEN {expression}" for expression, fields in PLACES.items())
     return f"SELECT *, CASE {forms} ELSE value END AS plain FROM field_values"
 
 
-def _lookup() -> str:
-    """What is replaced by what, and the personal data that were found doing it."""
+SUSPECTS: Final = "SELECT DISTINCT field, plain FROM field_plain WHERE is_suspect(plain)"
+LOOKUP: Final = """SELECT field, value, plain, coalesce(clean, plain) AS clean
+    FROM field_plain LEFT JOIN scrubbed USING (field, plain)
+    WHERE coalesce(clean, plain) IS DISTINCT FROM value OR field = 'path'"""
+
+
+def _finds(fields: Sequence[str]) -> list[str]:
+    """SQL: counts the personal data that were found in ``fields``, by file and kind."""
+    if not fields:
+        return []
     marks = [f"[{kind}]" for kind in scrub.KINDS]
-    return f"""SELECT file, field, value, clean, n, {[*scrub.KINDS]} AS kinds, list_transform({marks},
-            lambda mark: occurrences(clean, mark) - occurrences(plain, mark)) AS times
-        FROM scrubbed WHERE clean <> value OR field = 'path'"""
-
-
-LOOKUP: Final = (
-    ("field_values", _values()),
-    ("field_plain", _plain()),
-    *scrub.steps("field_plain"),
-    ("lookup", _lookup()),
-)
-"""Temporary tables, in order; one query would do, but DuckDB would repeat the patterns of a step in all that use it."""
+    rows = " UNION ALL ".join(
+        f"SELECT file, '{field}' AS field, {VALUES[field]} AS value FROM parsed WHERE reason IS NULL AND rule IS NULL"
+        for field in fields
+    )
+    return [
+        f"""INSERT INTO finds SELECT file, kind, sum(times) FROM (
+            SELECT file, unnest({[*scrub.KINDS]}) AS kind, unnest(list_transform({marks},
+                lambda mark: occurrences(clean, mark) - occurrences(plain, mark))) AS times
+            FROM ({rows}) JOIN (FROM lookup WHERE clean <> plain) USING (field, value)) GROUP BY ALL"""
+    ]
 
 
 def _candidates(changed: Collection[str], has_clock: bool) -> str:
@@ -164,10 +192,8 @@ def _candidates(changed: Collection[str], has_clock: bool) -> str:
     clean = {name: f"coalesce(new_{name}.clean, parsed.{name})" if name in changed else name for name in TEXTS}
     if "path" in changed:
         clean["page"] = f"coalesce(new_path.clean, {clean['page']})"
-    values = {"path": "CASE WHEN parsed.page IS NULL THEN parsed.url END"}
     joins = " ".join(
-        f"LEFT JOIN lookup new_{name} ON new_{name}.field = '{name}' AND new_{name}.file = parsed.file "
-        f"AND new_{name}.value = {values.get(name, f'parsed.{name}')}"
+        f"LEFT JOIN lookup new_{name} ON new_{name}.field = '{name}' AND new_{name}.value = {VALUES[name]}"
         for name in sorted(changed)
     )
     is_safe = f"regexp_full_match(event_id, '{SAFE_ID}')" + (

@@ -52,6 +52,7 @@ class Gathered:
 def connect(scratch: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
     """Returns a connection with the macros and the empty tables that the parts of this stage share."""
     connection = warehouse.connect(scratch, MEMORY_MB)
+    connection.execute("SET checkpoint_threshold = '1TB'")  # in memory there is nothing to keep up to date
     _define(connection, secret)
     connection.execute(clean.TABLES)
     return connection

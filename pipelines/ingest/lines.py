@@ -7,6 +7,7 @@ from typing import Final, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.ingest import files
 
@@ -18,6 +19,9 @@ KEPT_OF_A_LONG_LINE: Final = 1024
 BOM: Final = b"\xef\xbb\xbf"
 NEWLINE: Final = 10
 STEP: Final = 8192  # lines that become Python strings at once
+WINDOW: Final = 1 << 18  # bytes that are searched for line ends at once
+
+Ends = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class Lines(Sequence[str]):
@@ -27,14 +31,10 @@ class Lines(Sequence[str]):
         self.array = array
 
     @classmethod
-    def of(cls, content: bytes) -> "Lines":
-        """Cuts ``content``, which need not be valid UTF-8, at its line ends."""
-        ends = _ends(content)
-        joined = content.replace(b"\n", b"") if len(ends) else content
-        offsets = np.zeros(len(ends) + 2, np.int64)
-        offsets[1:-1] = ends - np.arange(len(ends))
-        offsets[-1] = len(joined)
-        return cls(pa.LargeStringArray.from_buffers(len(ends) + 1, pa.py_buffer(offsets), pa.py_buffer(joined)))
+    def of(cls, content: bytes, ends: Ends) -> "Lines":
+        """Cuts ``content``, which need not be valid UTF-8, at its line ends, which lie at ``ends``."""
+        joined = content.replace(b"\n", b"")
+        return cls(_array(joined, ends - np.arange(len(ends)), len(joined)))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -51,19 +51,6 @@ class Lines(Sequence[str]):
         if isinstance(position, slice):
             return list(self.array[position].to_pylist())
         return str(self.array[position].as_py())
-
-    def damaged(self) -> list[int]:
-        """Returns the positions of the lines that are no UTF-8."""
-        found, waiting = [], [(0, len(self.array))]
-        while waiting:
-            start, length = waiting.pop()
-            if _is_text(self.array.slice(start, length)):
-                continue
-            if length == 1:
-                found.append(start)
-            else:
-                waiting += [(start, length // 2), (start + length // 2, length - length // 2)]
-        return sorted(found)
 
 
 @dataclass
@@ -83,9 +70,10 @@ class Block:
         numbers = np.arange(self.first_line, self.first_line + len(self.texts), dtype=np.int64)
         problems = pa.nulls(len(self.texts), pa.string())
         if self.problems:
-            named = np.full(len(self.texts), None, object)
-            named[list(self.problems)] = list(self.problems.values())
-            problems = pa.array(named, pa.string())
+            positions = sorted(self.problems)
+            is_bad = np.zeros(len(self.texts), np.bool_)
+            is_bad[positions] = True
+            problems = pc.replace_with_mask(problems, is_bad, pa.array([self.problems[i] for i in positions]))
         texts = self.texts.array if isinstance(self.texts, Lines) else pa.array(self.texts, pa.large_string())
         return pa.table({"line": numbers, "text": texts, "problem": problems})
 
@@ -99,14 +87,14 @@ def blocks(path: Path) -> Iterator[Block]:
     number, pending, is_long = 1, b"", False
     try:
         for piece in _pieces(path):
-            head, end, tail = piece.rpartition(b"\n")
-            if not end:
-                pending, is_long = _grown(pending, tail, is_long)
+            end = piece.rfind(b"\n")
+            if end < 0:
+                pending, is_long = _grown(pending, piece, is_long)
                 continue
-            block = _block(number, pending + head, is_long)
+            block = _block(number, pending + piece[: end + 1], is_long)
             yield block
             number += len(block.texts)
-            pending, is_long = _grown(b"", tail, False)
+            pending, is_long = _grown(b"", piece[end + 1 :], False)
     except files.TruncatedError:
         cut = _decoded(pending.removeprefix(BOM))
         yield Block(number, [cut], {0: "truncated_file"})
@@ -141,42 +129,70 @@ def _grown(pending: bytes, tail: bytes, is_long: bool) -> tuple[bytes, bool]:
 
 
 def _block(number: int, content: bytes, is_long: bool) -> Block:
-    """Cuts lines; ``is_long`` says that the first is the beginning of a line that was too long."""
+    """Cuts lines, the last with or without its end; ``is_long``: the first is what is kept of one that was too long."""
     if BOM[:1] in content:  # looking for one byte costs a tenth
         content = content.removeprefix(BOM).replace(b"\n" + BOM, b"\n")  # not at the start only: files get joined
-    texts = Lines.of(content)
-    problems = dict.fromkeys(texts.damaged(), "bad_encoding")
+    ends = _ends(content)
+    problems = dict.fromkeys(_damaged(content, ends), "bad_encoding")
     too_long = [0] if is_long else []
     if len(content) > MAX_LINE_BYTES:
-        too_long += np.flatnonzero(
-            np.diff(_ends(content), prepend=-1, append=len(content)) > MAX_LINE_BYTES + 1
-        ).tolist()
+        lengths = np.diff(ends, prepend=-1, append=_length(content)) - 1
+        too_long += np.flatnonzero(lengths > MAX_LINE_BYTES).tolist()
     if problems or too_long:
-        content = _mended(content, problems, too_long)
-        texts = Lines.of(content)
+        content = _mended(content, ends, problems, too_long)
+        ends = _ends(content)
         problems |= dict.fromkeys(too_long, "line_too_long")
     if b"\0" in content:
         nuls = np.flatnonzero(np.frombuffer(content, np.uint8) == 0)
-        problems |= dict.fromkeys(np.unique(np.searchsorted(_ends(content), nuls)).tolist(), "nul_byte")
-    return Block(number, texts, problems)
+        problems |= dict.fromkeys(np.unique(np.searchsorted(ends, nuls)).tolist(), "nul_byte")
+    return Block(number, Lines.of(content, ends), problems)
 
 
-def _mended(content: bytes, damaged: Iterable[int], too_long: Collection[int]) -> bytes:
+def _damaged(content: bytes, ends: Ends) -> list[int]:
+    """Returns the positions of the lines that are no UTF-8."""
+    whole = _array(content, ends + 1, len(content))  # with the line ends, which change nothing and need no copy
+    found, waiting = [], [(0, len(whole))]
+    while waiting:
+        start, length = waiting.pop()
+        if _is_text(whole.slice(start, length)):
+            continue
+        if length == 1:
+            found.append(start)
+        else:
+            waiting += [(start, length // 2), (start + length // 2, length - length // 2)]
+    return sorted(found)
+
+
+def _mended(content: bytes, ends: Ends, damaged: Iterable[int], too_long: Collection[int]) -> bytes:
     """Returns ``content`` as UTF-8, with U+FFFD for what is not, and with the beginning only of lines too long."""
-    ends = [*_ends(content), len(content)]
     whole, done = memoryview(content), 0
     pieces: list[bytes | memoryview] = []
     for position in sorted({*damaged, *too_long}):
-        start, end = (int(ends[position - 1]) + 1 if position else 0), int(ends[position])
+        start = int(ends[position - 1]) + 1 if position else 0
+        end = int(ends[position]) if position < len(ends) else len(content)
         text = _decoded(content[start:end])
         pieces += [whole[done:start], (text[:KEPT_OF_A_LONG_LINE] if position in too_long else text).encode()]
         done = end
     return b"".join([*pieces, whole[done:]])
 
 
-def _ends(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Returns where the line ends are."""
-    return np.flatnonzero(np.frombuffer(content, np.uint8) == NEWLINE)
+def _ends(content: bytes) -> Ends:
+    """Returns where the line ends are, but for one at the end: it begins no line."""
+    signs = np.frombuffer(content, np.uint8)[: _length(content)]
+    # A window at a time, which stays in the cache; what has to be made for all of it at once is dearer.
+    windows = [np.flatnonzero(signs[at : at + WINDOW] == NEWLINE) + at for at in range(0, len(signs), WINDOW)]
+    return np.concatenate(windows) if windows else np.zeros(0, np.int64)
+
+
+def _length(content: bytes) -> int:
+    return len(content) - content.endswith(b"\n")
+
+
+def _array(content: bytes, starts: Ends, end: int) -> pa.LargeStringArray:
+    """Returns the strings of ``content`` that begin at 0 and at ``starts`` and end at the next one."""
+    offsets = np.zeros(len(starts) + 2, np.int64)
+    offsets[1:-1], offsets[-1] = starts, end
+    return pa.LargeStringArray.from_buffers(len(starts) + 1, pa.py_buffer(offsets), pa.py_buffer(content))
 
 
 def _is_text(array: pa.LargeStringArray) -> bool:

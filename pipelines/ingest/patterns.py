@@ -126,6 +126,6 @@ KINDS: Final = (*dict.fromkeys(kind for kind, _ in FIRST + GROUPED + BARE), "par
 
 # What every find of every kind contains, cheap to look for; most values end here.
 SUSPECT: Final = (
-    rf"@|&#|%[0-9A-Fa-f]{{2}}|::|[0-9](?:{GAP}[0-9]){{5}}|[0-9]\.[0-9]{{1,3}}\.[0-9]{{1,3}}\.[0-9]|:{GROUP}:{GROUP}:"
+    rf"@|&#|%[0-9A-Fa-f]{{2}}|::|\bip-[0-9]|[0-9](?:{GAP}[0-9]){{5}}|[0-9]\.[0-9]{{1,3}}\.[0-9]{{1,3}}\.[0-9]|:{GROUP}:{GROUP}:"
     rf"|[0-9]{{4}}_[0-9]{{4}}|[A-Za-z]{{2}}[0-9]{{2}}{SIGN}?[A-Za-z]{{4}}|(?i)[\[({{]at[\])}}]|(?:{SECRETS})\"?\s?[=:]"
 )

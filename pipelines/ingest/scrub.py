@@ -74,15 +74,21 @@ def steps(suspects: str) -> tuple[tuple[str, str], ...]:
     """
     hashed = f"SELECT *, CASE WHEN field = 'properties' THEN hash_numbers(plain) ELSE plain END AS held FROM {suspects}"
     read = "SELECT *, CASE WHEN contains(held, '%') THEN decoded(held) END AS read FROM suspects_hashed"
-    tried = """SELECT *, scrub_plain(held) AS direct, scrub_plain(read) AS indirect,
-        CASE WHEN field = 'properties' THEN unquote_numbers(scrub_plain(quote_numbers(held))) END AS quoted
-        FROM suspects_read"""
-    scrubbed = """SELECT * EXCLUDE (held, read, direct, indirect, quoted, best), CASE WHEN best = plain THEN plain
+    # One column of all texts: DuckDB would read the patterns again for each column.
+    texts = """SELECT rowid AS id, 'direct' AS form, held AS text FROM suspects_read
+        UNION ALL SELECT rowid, 'indirect', read FROM suspects_read WHERE read IS NOT NULL
+        UNION ALL SELECT rowid, 'quoted', quote_numbers(held) FROM suspects_read WHERE field = 'properties'"""
+    tried = "SELECT id, form, scrub_plain(text) AS text FROM suspects_texts"
+    forms = ", ".join(f"max(text) FILTER (form = '{form}') AS {form}" for form in ("direct", "indirect", "quoted"))
+    scrubbed = f"""SELECT * EXCLUDE (held, read, direct, indirect, quoted, best), CASE WHEN best = plain THEN plain
             WHEN field <> 'properties' OR json_valid(best) THEN best
             WHEN direct = best AND json_valid(quoted) THEN quoted ELSE to_json(best)::VARCHAR END AS clean
-        FROM (SELECT *, CASE WHEN indirect <> read THEN indirect ELSE direct END AS best FROM suspects_tried)"""
+        FROM (SELECT suspects_read.*, direct, indirect, unquote_numbers(quoted) AS quoted,
+                CASE WHEN indirect <> read THEN indirect ELSE direct END AS best
+            FROM suspects_read JOIN (SELECT id, {forms} FROM suspects_tried GROUP BY id) ON id = suspects_read.rowid)"""
     return (
-        ("suspects_hashed", hashed), ("suspects_read", read), ("suspects_tried", tried), ("scrubbed", scrubbed),
+        ("suspects_hashed", hashed), ("suspects_read", read), ("suspects_texts", texts), ("suspects_tried", tried),
+        ("scrubbed", scrubbed),
     )  # fmt: skip
 
 

@@ -15,8 +15,16 @@ PLAUSIBLE: Final = "BETWEEN TIMESTAMPTZ '1990-01-01 00:00:00Z' AND TIMESTAMPTZ '
 """Other times come from a dead clock or a wrong unit (seconds read as milliseconds): they count as not parsed."""
 
 
+def plausible(column: str) -> str:
+    """Returns the SQL of the TIMESTAMPTZ ``column``, null where it cannot be meant."""
+    return f"CASE WHEN {column} {PLAUSIBLE} THEN {column} END"
+
+
 def instant(column: str, source: Source) -> str:
-    """Returns the SQL that turns the text ``column`` into a TIMESTAMPTZ, or null."""
+    """Returns the SQL that turns the text ``column`` into a TIMESTAMPTZ, plausible or not, or null.
+
+    It is dear, so name its result once: DuckDB would compute it once for each time that a CASE names it.
+    """
     zone = literal(source.timezone or "UTC")
     if source.timestamp_format is None:
         zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
@@ -32,7 +40,7 @@ def instant(column: str, source: Source) -> str:
         parsed = f"try_strptime({column}, {literal(source.timestamp_format)})"
         if "%z" not in source.timestamp_format and "%Z" not in source.timestamp_format:
             parsed = f"timezone({zone}, {parsed})"
-    return f"CASE WHEN {parsed} {PLAUSIBLE} THEN {parsed} END"
+    return parsed
 
 
 def check(connection: duckdb.DuckDBPyConnection, source: Source) -> None:

@@ -119,8 +119,8 @@ def _share_parsed(texts: Sequence[str | None], written: str | None, connection: 
     if not present:
         return 0.0
     source = Source(path="-", format="csv", columns={"visitor_id": "-", "ts": "-"}, timestamp_format=written)
-    parsed = timestamps.instant("text", source)
-    counted = connection.execute(f"SELECT count({parsed}) FROM (SELECT unnest($1::VARCHAR[]) AS text)", [present])
+    parsed = f"SELECT {timestamps.instant('text', source)} AS instant FROM (SELECT unnest($1::VARCHAR[]) AS text)"
+    counted = connection.execute(f"SELECT count({timestamps.plausible('instant')}) FROM ({parsed})", [present])
     return float(counted.fetchall()[0][0]) / len(present)
 
 

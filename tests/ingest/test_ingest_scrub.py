@@ -54,6 +54,7 @@ def scrubbed(connection: duckdb.DuckDBPyConnection, text: str, field: str = "que
         ("gb82west12345698765432", "[iban]"),
         ("NO9386011117947", "[iban]"),
         ("from 192.0.2.140:443", "from [ip]:443"),
+        ("host ip-10-0-0-7 is down", "host [ip] is down"),  # four digits or five: too few to be suspect as a number
         ("2001:db8:85a3:0:0:8a2e:370:7334", "[ip]"),
         ("fe80::1ff:fe23:4567:890a and ::1", "[ip] and [ip]"),
         ("::ffff:192.0.2.1", "[ip]"),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -60,10 +59,10 @@ def read(file: SourceFile, source: Source) -> Iterator[RawRows]:
         )
 
 
-def filled(texts: Iterable[str], n_rows: int) -> tuple[str, ...]:
+def filled(texts: Sequence[str], n_rows: int) -> tuple[str, ...]:
     """Returns the dotted paths of all values that are no objects in the first ``n_rows`` lines of moderate length."""
     found: dict[str, None] = {}
-    for text in islice(texts, n_rows):
+    for text in texts[:n_rows]:
         if len(text) <= LOOKED_AT_CHARACTERS:
             with suppress(ValueError, RecursionError):
                 found |= dict.fromkeys(_leaves(json.loads(text), ""))
@@ -132,7 +131,7 @@ def _field(name: str, position: int, column: str) -> str:
     # Trackers also send objects as a string that holds JSON: the object is what was meant. What begins like an object
     # or an array is one either way; only other values are looked up again.
     return f"""CASE WHEN found[{position}] IS NULL THEN NULL
-        WHEN left(found[{position}], 1) IN ('{{', '[') AND json_valid(found[{position}]) THEN found[{position}]
+        WHEN {_is_open(position)} AND json_valid(found[{position}]) THEN found[{position}]
         WHEN left(found[{position}], 1) = left({nested}, 1)
         OR NOT json_valid(found[{position}]) THEN {nested}::VARCHAR ELSE found[{position}] END"""
 
@@ -145,4 +144,9 @@ def _is_nested(places: Sequence[tuple[int, str]]) -> str:
     (position, column), *later = places
     nested = f"json_type(document, {literal(json_path(column))}) IN ('OBJECT', 'ARRAY')"
     others = f"WHEN nullif(found[{position}], '') IS NULL THEN {_is_nested(later)} " if later else ""
-    return f"CASE WHEN left(found[{position}], 1) IN ('{{', '[') THEN {nested} {others}ELSE false END"
+    return f"CASE WHEN {_is_open(position)} THEN {nested} {others}ELSE false END"
+
+
+def _is_open(position: int) -> str:
+    """SQL: the value begins like an object or an array."""
+    return f"(starts_with(found[{position}], '{{') OR starts_with(found[{position}], '['))"

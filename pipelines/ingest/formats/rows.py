@@ -62,30 +62,30 @@ class RawRows:
         return (self.fields, self.excerpt, self.relation, self.problems, self.rules, self.origins)
 
 
+def several_origins(raw: RawRows) -> dict[str, Mapping[str, str]]:
+    """Returns the canonical names that several source columns may give, as ``origins``."""
+    return {name: columns for name, columns in raw.origins.items() if len(columns) > 1}
+
+
+def which_origin(columns: Mapping[str, str]) -> str:
+    """SQL: the position in ``columns`` of the first that holds a value."""
+    cases = " ".join(f"WHEN {as_text(place)} IS NOT NULL THEN {i}" for i, place in enumerate(columns.values()))
+    return f"(CASE {cases} END)::UTINYINT"
+
+
 def count_origins(connection: duckdb.DuckDBPyConnection, raw: RawRows) -> dict[tuple[int, str, str], int]:
     """Returns rows by (file, canonical name, source column), for the names that several columns of ``raw`` may give.
 
-    ``raw`` was cleaned just now, so ``parsed`` tells the rows that hold such a name: the others are not read again.
+    ``raw`` was cleaned just now, so that ``parsed`` tells.
     """
-    origins = {name: columns for name, columns in raw.origins.items() if len(columns) > 1}
-    if not origins:
+    places = [(name, column) for name, columns in several_origins(raw).items() for column in columns]
+    if not places:
         return {}
-    chosen, counts = [], []
-    for name, columns in origins.items():
-        cases = " ".join(f"WHEN {as_text(place)} IS NOT NULL THEN {i}" for i, place in enumerate(columns.values()))
-        chosen.append(f"CASE {cases} END AS {name}")
-        counts += [f"count(*) FILTER (WHERE {name} = {i})" for i in range(len(columns))]
-    connection.register("all_rows", raw.rows)
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP VIEW raw_rows AS SELECT * FROM all_rows SEMI JOIN (SELECT file, line FROM parsed
-            WHERE problem IS NULL AND coalesce({", ".join(origins)}) IS NOT NULL) AS held USING (file, line)"""
-    )
+    positions = [i for columns in several_origins(raw).values() for i in range(len(columns))]
+    counts = [f"count(*) FILTER (WHERE origin_{name} = {i})" for (name, _), i in zip(places, positions, strict=True)]
     found = connection.execute(
-        f"SELECT file, {', '.join(counts)} FROM (SELECT file, {', '.join(chosen)} FROM {raw.relation}) GROUP BY file"
+        f"SELECT file, {', '.join(counts)} FROM parsed WHERE problem IS NULL GROUP BY file"
     ).fetchall()
-    connection.execute("DROP VIEW raw_rows")
-    connection.unregister("all_rows")
-    places = [(name, column) for name, columns in origins.items() for column in columns]
     return {(file, name, column): n for file, *row in found for (name, column), n in zip(places, row, strict=True)}
 
 
