@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-worlds lock test-ddp ablate bench-encoder
+.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -111,10 +111,13 @@ bench-student: .venv/requirements.txt data  ## benchmark: the student's speed, a
 	@$(ENV) python -m dvc repro distill
 	@python -m benchmarks.student
 
+bench-taxonomy: .venv/requirements.txt  ## benchmark: intents found in real questions, beside k-means on two kinds of vectors
+	@$(ENV) python -m benchmarks.taxonomy
+
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds
 
-bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-worlds  ## all benchmarks but the largest
+bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-taxonomy bench-worlds  ## all benchmarks but the largest
 
 # Installed only when the lock changed: the copy in .venv says what was installed last.
 .venv/requirements.txt: requirements.txt

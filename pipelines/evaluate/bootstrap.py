@@ -54,6 +54,15 @@ def estimate(values: np.ndarray) -> Estimate:
     return {"value": rounded(values[0]), "ci95": [rounded(low), rounded(high)]}
 
 
+def centred(values: np.ndarray) -> np.ndarray:
+    """Returns ``values`` (B + 1,) with the resamples moved to lie about the sample's own value.
+
+    For entropies: a resample repeats rows, so it looks purer than the sample by about as much as the sample looks purer
+    than the truth (Efron & Tibshirani 1993, section 10.2).
+    """
+    return np.concatenate([values[:1], values[1:] + values[0] - values[1:].mean()])
+
+
 def gain(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Returns the relative improvement of a metric where more is better: .02 is 2 % more than the baseline."""
     return ratio(values, baseline) - 1

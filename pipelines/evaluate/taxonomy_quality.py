@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.evaluate.bootstrap import Resamples, estimate, ratio
+from pipelines.evaluate.bootstrap import Resamples, centred, estimate
+from pipelines.evaluate.clusterings import joint_counts, v_measure
 from pipelines.evaluate.f1 import f1_values
 from pipelines.evaluate.inputs import Inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
@@ -67,26 +68,7 @@ def _against_truth(inputs: Inputs, params: Evaluate, seed: int) -> Any:
         return str(NotAvailableError("labelled test sessions with a known need"))
     resamples = Resamples(inputs.visitors[rows[known]], params.n_bootstrap, seed)
     sides = {"teacher": scores[known], "student": inputs.probabilities[rows[known]]}
-    return {name: estimate(v_measure(resamples, needs[known], side.argmax(axis=1))) for name, side in sides.items()}
-
-
-def v_measure(resamples: Resamples, classes: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Returns the V-measure of ``clusters`` against ``classes``, both (N,), (B + 1,).
-
-    Source: Rosenberg & Hirschberg 2007, the harmonic mean of homogeneity and completeness.
-    """
-    class_names, class_of = np.unique(classes, return_inverse=True)
-    cluster_names, cluster_of = np.unique(clusters, return_inverse=True)
-    shape = (len(class_names), len(cluster_names))
-    cells = np.eye(shape[0] * shape[1])[class_of * shape[1] + cluster_of]
-    joint = resamples.totals(cells).reshape(-1, *shape)
-    joint = joint / joint.sum(axis=(1, 2), keepdims=True)
-    by_class, by_cluster = _entropy(joint.sum(axis=2)), _entropy(joint.sum(axis=1))
-    shared = by_class + by_cluster - _entropy(joint.reshape(len(joint), -1))  # mutual information
-    homogeneity = np.where(by_class > 0, ratio(shared, by_class), 1.0)
-    completeness = np.where(by_cluster > 0, ratio(shared, by_cluster), 1.0)
-    return ratio(2 * homogeneity * completeness, homogeneity + completeness)
-
-
-def _entropy(shares: np.ndarray) -> np.ndarray:
-    return np.asarray(-np.sum(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares)), axis=1))
+    return {
+        name: estimate(centred(v_measure(joint_counts(resamples, needs[known], side.argmax(axis=1)))))
+        for name, side in sides.items()
+    }

@@ -1,9 +1,8 @@
 """The teacher without an LLM: it reads rendered sessions alone and names what it finds after the pages' own titles.
 
-Topics of pages and searches become intents; a session is labelled by the words that it shows and, where a search has
-none of the taxonomy's words, by what it means. A second annotator reads the same sessions by meaning alone: how well
-the two agree bounds what a student can learn. Not covered: needs that the site's pages and searches do not tell apart,
-and languages other than English.
+Topics of pages and searches become intents. A session is labelled by the words of its pages and the meaning of its
+searches: a site says a thing in its own words, people in many. A second annotator does it the other way round. Not
+covered: needs that the site's pages and searches do not tell apart, and languages other than English.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pipelines.taxonomy.meaning import MeaningEvidence
 from pipelines.taxonomy.quoting import Quotable
 from pipelines.taxonomy.rendering import RenderedSession, Row
 from pipelines.taxonomy.topics import MIN_VISITS, topics
-from pipelines.taxonomy.words import page_key, search_key, site_names
+from pipelines.taxonomy.words import page_key, site_names
 
 MODEL = "offline"
 
@@ -27,7 +26,7 @@ class OfflineTeacher:
     """Makes taxonomies and labels from words."""
 
     model = MODEL
-    second_model = f"{MODEL}, by sentence meaning"
+    second_model = f"{MODEL}, the other way round"
 
     def __init__(self, params: TaxonomyParams) -> None:
         self.params = params
@@ -55,28 +54,28 @@ class OfflineTeacher:
         return draft.supported([list(given or ()) for given in labels], self.params.min_sessions)
 
     def label(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
-        """Returns the labels of each session by its words, and by meaning where a search has none of them."""
-        evidence, meaning = KeywordEvidence(taxonomy), MeaningEvidence(taxonomy, self.read)
-        tables = [session.rows() for session in sessions]
-        found = [[evidence.of_row(row) for row in rows] for rows in tables]
-        silent = [
-            row
-            for rows, given in zip(tables, found, strict=True)
-            for row, of in zip(rows, given, strict=True)
-            if not of and "search" in row
-        ]
-        meant = meaning.of_texts(sorted({str(search_key(row)) for row in silent}))
-        return [
-            _labels(rows, [of or meant.get(search_key(row) or "", {}) for row, of in zip(rows, given, strict=True)])
-            for rows, given in zip(tables, found, strict=True)
-        ]
+        """Returns the labels of each session: its pages by their words, its searches by what they mean."""
+        return self._labelled(sessions, taxonomy, searches_by_meaning=True)
 
     def label_again(self, sessions: Sequence[RenderedSession], taxonomy: Document) -> list[Labels | None]:
-        """Returns the labels of each session by the meaning of its titles and searches."""
-        meaning = MeaningEvidence(taxonomy, self.read)
+        """Returns the labels of each session the other way round: its pages by meaning, its searches by words."""
+        return self._labelled(sessions, taxonomy, searches_by_meaning=False)
+
+    def _labelled(
+        self, sessions: Sequence[RenderedSession], taxonomy: Document, *, searches_by_meaning: bool
+    ) -> list[Labels | None]:
+        """Each row by one kind of evidence; a search that gives none of it by the other."""
+        words, meaning = KeywordEvidence(taxonomy), MeaningEvidence(taxonomy, self.read)
         tables = [session.rows() for session in sessions]
-        meant = meaning.of_texts(sorted({text for rows in tables for row in rows if (text := meaning.said(row))}))
-        return [_labels(rows, [meant.get(meaning.said(row) or "", {}) for row in rows]) for rows in tables]
+        said = {text for rows in tables for row in rows if (text := meaning.said(row)) is not None}
+        meant = meaning.of_texts(sorted(said))
+
+        def of_row(row: Row) -> Labels:
+            kinds = [words.of_row(row), meant.get(meaning.said(row) or "", {})]
+            first, other = kinds[::-1] if ("search" in row) == searches_by_meaning else kinds
+            return first or other if "search" in row else first
+
+        return [_labels(rows, [of_row(row) for row in rows]) for rows in tables]
 
     def used(self) -> str:
         """Returns nothing: this teacher is free."""

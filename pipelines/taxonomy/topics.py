@@ -6,6 +6,7 @@ No session embedding is read here: the teacher must not learn from what it is to
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
@@ -87,7 +88,7 @@ def _subjects(sessions: Sequence[RenderedSession], visits: Sequence[Visit]) -> l
         key for visit, session in zip(visits, sessions, strict=True) if session.channel == "app" for key in visit
     )
     rows = _commonest_rows(visits)
-    ranked = sorted(common, key=lambda key: (-n_sessions[key], key))[:MAX_SUBJECTS]
+    ranked = sorted(common, key=lambda key: (-n_sessions[key], crc32(key.encode())))[:MAX_SUBJECTS]  # else A to C only
     return [_subject(key, rows[key], n_sessions[key], in_app[key] / n_sessions[key]) for key in sorted(ranked)]
 
 

@@ -11,7 +11,7 @@ from pipelines import telemetry
 from pipelines.__main__ import BESIDE, STAGES
 
 TARGETS = {"help", "demo", "test", "check", "data", "monitor", "map", "audit", "airflow", "msnbc", "bench", "lock"}
-TARGETS |= {"bench-bank", "bench-formats", "bench-ingest", "bench-scrub", "bench-worlds"}
+TARGETS |= {"bench-bank", "bench-formats", "bench-ingest", "bench-scrub", "bench-taxonomy", "bench-worlds"}
 TARGETS |= {"bench-sessionize", "bench-sessionize-large", "bench-student", "redteam", "test-llm", "test-spark"}
 TARGETS |= {"test-ddp", "ablate", "bench-encoder", "drift-ui"}
 OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:work|tmp|root|home|opt|farm|Users)/\w")

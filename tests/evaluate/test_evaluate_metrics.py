@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
-from sklearn.metrics import average_precision_score, f1_score, v_measure_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    average_precision_score,
+    f1_score,
+    normalized_mutual_info_score,
+    v_measure_score,
+)
 
 from pipelines.evaluate.average_precision import average_precision_values
-from pipelines.evaluate.bootstrap import Resamples
+from pipelines.evaluate.bootstrap import Resamples, centred
+from pipelines.evaluate.clusterings import adjusted_rand, joint_counts, normalized_information, v_measure
 from pipelines.evaluate.encoder_probes import _ridge, effective_ranks
 from pipelines.evaluate.f1 import f1_by_label, f1_values
 from pipelines.evaluate.reliability import (
@@ -21,7 +28,6 @@ from pipelines.evaluate.reliability import (
 )
 from pipelines.evaluate.signals import calendar
 from pipelines.evaluate.student_truth import commonest
-from pipelines.evaluate.taxonomy_quality import v_measure
 from pipelines.evaluate.tile_ranking import hit_shares, metric_values
 from pipelines.paths import Workspace
 
@@ -155,14 +161,31 @@ def test_a_probability_of_one_falls_in_the_last_bin() -> None:
     assert rows == [{"probability": 0.975, "teacher": 0.5, "n": 2}]
 
 
-def test_v_measure_by_sklearn_and_at_its_ends() -> None:
+def test_groupings_by_sklearn_and_at_their_ends() -> None:
     generator = np.random.default_rng(3)
     classes, clusters = generator.integers(4, size=300), generator.integers(3, size=300)
     clusters[:150] = classes[:150] % 3
-    found = v_measure(whole(300), classes, clusters)[0]
-    assert found == pytest.approx(v_measure_score(classes, clusters))
-    assert v_measure(whole(300), classes, classes * 7)[0] == pytest.approx(1)
-    assert v_measure(whole(4), np.array(["a", "a", "b", "b"]), np.zeros(4))[0] == pytest.approx(0)
+    found = joint_counts(whole(300), classes, clusters)
+    assert v_measure(found)[0] == pytest.approx(v_measure_score(classes, clusters))
+    assert adjusted_rand(found)[0] == pytest.approx(adjusted_rand_score(classes, clusters))
+    by_sklearn = normalized_mutual_info_score(classes, clusters, average_method="geometric")
+    assert normalized_information(found)[0] == pytest.approx(by_sklearn)
+    same = joint_counts(whole(300), classes, classes * 7)
+    assert [measure(same)[0] for measure in (v_measure, adjusted_rand, normalized_information)] == pytest.approx(
+        [1] * 3
+    )
+    one = joint_counts(whole(4), np.array(["a", "a", "b", "b"]), np.zeros(4))
+    assert [measure(one)[0] for measure in (v_measure, adjusted_rand)] == pytest.approx([0, 0])
+
+
+def test_resamples_of_groupings_that_chance_made_lie_about_their_value_once_centred() -> None:
+    generator = np.random.default_rng(0)
+    resamples = Resamples(np.arange(400), 200, 7)
+    values = v_measure(joint_counts(resamples, generator.integers(9, size=400), generator.integers(9, size=400)))
+    assert values[1:].min() > values[0]  # repeated rows look like agreement
+    centre = centred(values)
+    assert centre[0] == values[0]
+    assert centre[1:].mean() == pytest.approx(values[0])
 
 
 def test_effective_rank_of_a_line_and_of_a_sphere() -> None:
