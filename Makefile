@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder
+.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -95,6 +95,10 @@ bench-formats: .venv/requirements.txt  ## benchmark: real samples of trackers, w
 bench-ingest: .venv/requirements.txt  ## benchmark: ten million raw events through ingest, beside DuckDB's plain reader
 	@$(ENV) python -m benchmarks.ingest
 
+bench-probes: .venv/requirements.txt data  ## benchmark: what the embedding knows of the demo bank, beside other representations
+	@$(ENV) python -m dvc repro evaluate
+	@$(ENV) python -m benchmarks.probes
+
 bench-scrub: .venv/requirements.txt  ## benchmark: planted personal data found, real text left alone
 	@$(ENV) python -m benchmarks.scrub
 
@@ -117,7 +121,7 @@ bench-taxonomy: .venv/requirements.txt  ## benchmark: intents found in real ques
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds
 
-bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-taxonomy bench-worlds  ## all benchmarks but the largest
+bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub bench-sessionize bench-student bench-taxonomy bench-worlds bench-probes  ## all benchmarks but the largest
 
 # Installed only when the lock changed: the copy in .venv says what was installed last.
 .venv/requirements.txt: requirements.txt

@@ -12,6 +12,8 @@ from pipelines.encoder.tensors import TensorBatch
 HIDDEN_IN_VIEWS: Final = 0.5
 """Least share of a view's events whose times and referrer are hidden: left in, they would tell a session from others by
 its clock or its campaign alone (identity-like fields crowd out content: dllllb/ptls-experiments)."""
+HIDDEN_OF_CHOSEN: Final = 0.5
+"""Share of the fields hidden in a session of which some are hidden."""
 _IDENTITY_LIKE: Final = ("ts", "referrer")
 
 
@@ -47,8 +49,14 @@ class Hiding(nn.Module):
     identity_like: Tensor  # (F,)
 
     def forward(self, tokens: Tensor, share: float) -> Tensor:
-        """Returns ``tokens`` (B, T, C), each field of each event hidden with probability ``share``."""
-        return self._hide(tokens, torch.full((len(self.identity_like),), share, device=tokens.device))
+        """Returns ``tokens`` (B, T, C) with a ``share`` of the fields hidden, all in a few sessions.
+
+        In these half of the fields are; the others stay as the encoder will read them.
+        """
+        of_chosen = max(share, HIDDEN_OF_CHOSEN)
+        chosen = torch.rand(len(tokens), device=tokens.device) < share / of_chosen
+        shares = torch.full((len(self.identity_like),), of_chosen, device=tokens.device)
+        return torch.where(chosen[:, None, None], self._hide(tokens, shares), tokens)
 
     def view(self, batch: TensorBatch, event_dropout: float, field_dropout: float) -> TensorBatch:
         """Returns a view of each session: a share of its events left out (never all), fields hidden."""

@@ -183,6 +183,14 @@ def test_hidden_fields_are_unknown_or_nothing_and_padding_stays(batch: TensorBat
     assert (words[told.all(dim=-1)].sum(dim=-1) != 1).all()  # all words of a path or none
 
 
+def test_a_share_of_the_fields_is_hidden_and_most_sessions_stay_whole() -> None:
+    torch.manual_seed(7)
+    tokens = draw_tokens(400, 5, seed=2)
+    changed = Hiding(FIELDS)(tokens, 0.1) != tokens
+    assert float(changed[..., COLUMNS["page"]].float().mean()) == pytest.approx(0.1, abs=0.03)
+    assert float((~changed.flatten(1).any(dim=1)).float().mean()) == pytest.approx(0.8, abs=0.06)
+
+
 def test_views_hide_times_at_least_half_of_the_time() -> None:
     torch.manual_seed(5)
     batch = TensorBatch(draw_tokens(50, 20, seed=1), torch.full((50,), 20), draw_texts())
