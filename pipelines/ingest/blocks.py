@@ -11,8 +11,8 @@ import pyarrow as pa
 from pipelines.ingest.formats.rows import RawRows
 from pipelines.params import Source
 
-MERGED_BYTES: Final = 128 << 20
-MERGED_ROWS: Final = 1 << 17
+MERGED_BYTES: Final = 192 << 20
+MERGED_ROWS: Final = 1 << 18
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

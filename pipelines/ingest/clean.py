@@ -8,31 +8,35 @@ from typing import Final
 
 import duckdb
 
-from pipelines.ingest import bots, scrub, timestamps
+from pipelines.ingest import bots, lookup, timestamps
 from pipelines.ingest.formats import FORMATS
 from pipelines.ingest.formats.rows import FIELDS, RawRows, as_text, literal, several_origins, which_origin
 from pipelines.params import Source, Window
 from pipelines.schemas import CHANNELS, EVENTS
 
-TEXTS: Final = (
-    "event_type", "page", "url", "title", "text", "element", "query", "referrer", "source", "medium", "campaign",
-    "device", "os", "browser", "region", "properties",
-)  # fmt: skip
-"""The columns that may hold personal data: all that are neither times, nor hashed, nor one of two channels."""
-PLACES: Final = {
-    "clean_url(value)": ("url", "referrer"), "page_template(value)": ("page",), "page_of_url(value)": ("path",),
-}  # fmt: skip
-"""What becomes of the columns that name a place; ``path`` is the page behind a URL, where the source names none."""
-VALUES: Final = {name: name for name in ("event_id", *TEXTS)} | {"path": "CASE WHEN page IS NULL THEN url END"}
-"""What may have to be replaced: SQL by field."""
 PAYLOAD: Final = tuple(name for name in FIELDS if name not in ("event_id", "received_ts"))
 """What must agree for two rows with one id to be the same event: a repeated delivery has a later ``received_ts``."""
 SAFE_ID: Final = "[A-Za-z0-9_.:-]{1,64}"
+SHARED: Final = {
+    "places": ("url", "title", "text"), "origins": ("referrer", "source", "medium", "campaign"),
+    "devices": ("device", "os", "browser", "region"),
+}  # fmt: skip
+"""Columns that repeat together: a candidate names its row of these tables, and takes half of the memory."""
+OWN: Final = tuple(name for name in EVENTS.names if not any(name in columns for columns in SHARED.values()))
 
 TABLES: Final = f"""
 CREATE TABLE candidates (file UINTEGER, line BIGINT, has_id BOOLEAN, has_clock BOOLEAN, declared_bot BOOLEAN,
-    payload UBIGINT,
-    {", ".join(f"{name} {'TIMESTAMPTZ' if name in ('ts', 'received_ts') else 'VARCHAR'}" for name in EVENTS.names)});
+    payload UBIGINT, {", ".join(f"{table}_id BIGINT" for table in SHARED)},
+    {", ".join(f"{name} {'TIMESTAMPTZ' if name in ('ts', 'received_ts') else 'VARCHAR'}" for name in OWN)});
+CREATE SEQUENCE shared_id;
+{
+    "".join(
+        f"CREATE TABLE {table} ({table}_id BIGINT, {', '.join(f'{name} VARCHAR' for name in columns)});"
+        for table, columns in SHARED.items()
+    )
+}
+CREATE VIEW candidate_events AS
+    SELECT * FROM candidates {" ".join(f"JOIN {table} USING ({table}_id)" for table in SHARED)};
 CREATE TABLE rejected (file UINTEGER, line BIGINT, reason VARCHAR, structure VARCHAR);
 CREATE TABLE rows_read (file UINTEGER, n BIGINT);
 CREATE TABLE outcomes (file UINTEGER, outcome VARCHAR, name VARCHAR, n BIGINT);
@@ -41,7 +45,9 @@ CREATE TABLE present (file UINTEGER, field VARCHAR, n BIGINT);
 CREATE TABLE corrected (file UINTEGER, rule VARCHAR, n BIGINT);
 CREATE TABLE untrusted (position BIGINT, rule VARCHAR, share DOUBLE);
 """
-"""All that a run gathers. A row ends in ``candidates``, or in ``rejected``, or is only counted, in ``outcomes``."""
+"""All that a run gathers. A row ends in ``candidates``, or in ``rejected``, or is only counted, in ``outcomes``.
+
+The view ``candidate_events`` has all columns of an event."""
 
 VISITORS: Final = "SELECT visitor_id AS value, keyed_hash('visitor', visitor_id) AS hashed FROM parsed GROUP BY ALL"
 CUSTOMERS: Final = "SELECT customer_id AS value, keyed_hash('customer', customer_id) AS hashed FROM parsed GROUP BY ALL"
@@ -73,27 +79,17 @@ class Cleaner:
         self._make("parsed", _parsed(raw, source, self._outside if form.has_clock else "false"))
         for name, query in (("visitors", VISITORS), ("customers", CUSTOMERS), ("agents", AGENTS)):
             self._make(name, query)
-        self._scrub()
-        changed = self._fields("clean IS DISTINCT FROM value OR field = 'path'")
+        lookup.make(self._connection)
+        changed = lookup.fields(self._connection)
+        for table, columns in SHARED.items():
+            self._make(f"new_{table}", _shared(table, columns, changed))
+            clean = ", ".join(f"clean_{name}" for name in columns)
+            self._connection.execute(f"INSERT INTO {table} SELECT {table}_id, {clean} FROM new_{table}")
         self._connection.execute(_candidates(changed, form.has_clock))
-        for statement in (*COUNTS, *_finds(self._fields("clean <> plain"))):
+        for statement in COUNTS:
             self._connection.execute(statement)
+        lookup.count_finds(self._connection)
         self._connection.unregister("raw_rows")
-
-    def _scrub(self) -> None:
-        """Makes ``lookup``: the distinct values of the block, how they are stored, and in between, ``plain``."""
-        for name, query in (("field_values", _values()), ("field_plain", _plain()), ("suspects", SUSPECTS)):
-            self._make(name, query)
-        if self._connection.execute("SELECT count(*) FROM suspects").fetchall() == [(0,)]:
-            self._make("scrubbed", "SELECT *, plain AS clean FROM suspects")
-        else:
-            for name, query in scrub.steps("suspects"):
-                self._make(name, query)
-        self._make("lookup", LOOKUP)
-
-    def _fields(self, condition: str) -> list[str]:
-        found = self._connection.execute(f"SELECT DISTINCT field FROM lookup WHERE {condition} ORDER BY 1")
-        return [name for (name,) in found.fetchall()]
 
     def _make(self, name: str, query: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
@@ -147,54 +143,37 @@ def _fields(raw: RawRows, source: Source) -> str:
             FROM {raw.relation})"""
 
 
-def _values() -> str:
-    """The distinct values of a block that may have to be replaced."""
-    # One scan a column, each of which reads that column only, is far cheaper than one that gathers them by row. Only
-    # of ids it pays to look at each before the distinct ones are found: they are distinct.
-    return " UNION ALL ".join(
-        f"SELECT '{field}' AS field, {value} AS value FROM parsed WHERE reason IS NULL AND rule IS NULL AND "
-        + (f"is_suspect({value})" if field == "event_id" else f"{value} IS NOT NULL GROUP BY ALL")
-        for field, value in VALUES.items()
+def _replaced(names: Collection[str], changed: Collection[str], rows: str) -> tuple[dict[str, str], str]:
+    """SQL of the clean form of columns ``names`` of ``rows``, by name, and the joins with ``lookup`` that it takes."""
+    clean = {name: f"coalesce(new_{name}.clean, {rows}.{name})" if name in changed else name for name in names}
+    if "page" in names and "path" in changed:
+        clean["page"] = f"coalesce(new_path.clean, {clean['page']})"
+    fields = [name for name in sorted(changed) if name in names or (name == "path" and "page" in names)]
+    joins = (
+        f"LEFT JOIN lookup new_{name} ON new_{name}.field = '{name}' AND new_{name}.value = {lookup.VALUES[name]}"
+        for name in fields
     )
+    return clean, " ".join(joins)
 
 
-def _plain() -> str:
-    """The same, places in their clean form."""
-    forms = " ".join(f"WHEN field IN {(*fields, '')} THEN {expression}" for expression, fields in PLACES.items())
-    return f"SELECT *, CASE {forms} ELSE value END AS plain FROM field_values"
-
-
-SUSPECTS: Final = "SELECT DISTINCT field, plain FROM field_plain WHERE is_suspect(plain)"
-LOOKUP: Final = """SELECT field, value, plain, coalesce(clean, plain) AS clean
-    FROM field_plain LEFT JOIN scrubbed USING (field, plain)
-    WHERE coalesce(clean, plain) IS DISTINCT FROM value OR field = 'path'"""
-
-
-def _finds(fields: Sequence[str]) -> list[str]:
-    """SQL: counts the personal data that were found in ``fields``, by file and kind."""
-    if not fields:
-        return []
-    marks = [f"[{kind}]" for kind in scrub.KINDS]
-    rows = " UNION ALL ".join(
-        f"SELECT file, '{field}' AS field, {VALUES[field]} AS value FROM parsed WHERE reason IS NULL AND rule IS NULL"
-        for field in fields
-    )
-    return [
-        f"""INSERT INTO finds SELECT file, kind, sum(times) FROM (
-            SELECT file, unnest({[*scrub.KINDS]}) AS kind, unnest(list_transform({marks},
-                lambda mark: occurrences(clean, mark) - occurrences(plain, mark))) AS times
-            FROM ({rows}) JOIN (FROM lookup WHERE clean <> plain) USING (field, value)) GROUP BY ALL"""
-    ]
+def _shared(table: str, columns: Sequence[str], changed: Collection[str]) -> str:
+    """The distinct rows of ``columns``, numbered: as they came (``raw_``), and as they are stored (``clean_``)."""
+    clean, joins = _replaced(columns, changed, "parsed_rows")
+    kept = ", ".join(f"parsed_rows.{name} AS raw_{name}, {clean[name]} AS clean_{name}" for name in columns)
+    return f"""SELECT nextval('shared_id') AS {table}_id, {kept} FROM (
+            SELECT DISTINCT {", ".join(columns)} FROM parsed WHERE reason IS NULL AND rule IS NULL) AS parsed_rows
+        {joins}"""
 
 
 def _candidates(changed: Collection[str], has_clock: bool) -> str:
     """The rows that nothing rejects or leaves out, with what ``lookup`` replaces, replaced."""
-    clean = {name: f"coalesce(new_{name}.clean, parsed.{name})" if name in changed else name for name in TEXTS}
-    if "path" in changed:
-        clean["page"] = f"coalesce(new_path.clean, {clean['page']})"
-    joins = " ".join(
-        f"LEFT JOIN lookup new_{name} ON new_{name}.field = '{name}' AND new_{name}.value = {VALUES[name]}"
-        for name in sorted(changed)
+    texts = [name for name in lookup.TEXTS if name in OWN]
+    numbers = [f"{table}_id" for table in SHARED]
+    clean, joins = _replaced(("event_id", *texts), changed, "parsed")
+    joins += " ".join(
+        f" JOIN new_{table} ON "
+        + " AND ".join(f"parsed.{name} IS NOT DISTINCT FROM new_{table}.raw_{name}" for name in columns)
+        for table, columns in SHARED.items()
     )
     is_safe = f"regexp_full_match(event_id, '{SAFE_ID}')" + (
         " AND new_event_id.clean IS NULL" if "event_id" in changed else ""
@@ -202,12 +181,13 @@ def _candidates(changed: Collection[str], has_clock: bool) -> str:
     payload = ", ".join(f"coalesce({name}, chr(30))" for name in PAYLOAD)
     return f"""
         INSERT INTO candidates (file, line, has_id, has_clock, declared_bot, payload, event_id, visitor_id,
-            customer_id, ts, received_ts, channel, {", ".join(TEXTS)})
+            customer_id, ts, received_ts, channel, {", ".join([*numbers, *texts])})
         SELECT parsed.file, line, event_id IS NOT NULL, {has_clock}, coalesce(agents.is_bot, false),
             hash({", ".join(PAYLOAD)}),
             CASE WHEN event_id IS NULL THEN keyed_hash('payload', concat_ws(chr(31), {payload}))
                  WHEN {is_safe} THEN event_id ELSE keyed_hash('event', event_id) END,
-            visitors.hashed, customers.hashed, instant, received, channel, {", ".join(clean[name] for name in TEXTS)}
+            visitors.hashed, customers.hashed, instant, received, channel,
+            {", ".join([*numbers, *(clean[name] for name in texts)])}
         FROM parsed JOIN visitors ON visitors.value = visitor_id LEFT JOIN customers ON customers.value = customer_id
             LEFT JOIN agents ON agents.value = user_agent {joins}
         WHERE reason IS NULL AND rule IS NULL"""

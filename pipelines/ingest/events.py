@@ -28,7 +28,7 @@ def _write_day(connection: duckdb.DuckDBPyConnection, parent: Path, day: date) -
     folder = parent / f"day={day}"
     folder.mkdir()
     stream = connection.sql(
-        f"SELECT {', '.join(EVENTS.names)} FROM candidates "
+        f"SELECT {', '.join(EVENTS.names)} FROM candidate_events "
         "WHERE ts >= $1::TIMESTAMPTZ AND ts < $1::TIMESTAMPTZ + INTERVAL 1 DAY ORDER BY visitor_id, ts, event_id",
         params=[day],
     ).to_arrow_reader(ROW_GROUP_ROWS)

@@ -21,7 +21,7 @@ from pipelines.ingest.formats.rows import FIELDS, RawRows, count_origins, either
 from pipelines.ingest.report import FileColumns
 from pipelines.params import Ingest, Source
 
-MEMORY_MB: Final = 2000
+MEMORY_MB: Final = 2600
 """For DuckDB, which spills what is more; blocks on their way take another gigabyte or two. A database in a file would
 need no spilling, but its checkpoints cost a fifth of the time (docs/LOG.md)."""
 SECONDS_BETWEEN_LINES: Final = 20

@@ -42,7 +42,7 @@ def make(path: Path, source: Source) -> Preview:
         for raw in islice(FORMATS[source.format].read(file, source), 1):
             cleaner.add(gather.of_file(raw, file, LOOKED_AT_ROWS), source)
         mapped = connection.sql(
-            f"SELECT {', '.join(EVENTS.names)} FROM candidates ORDER BY line, ts, event_id LIMIT {SHOWN_ROWS}"
+            f"SELECT {', '.join(EVENTS.names)} FROM candidate_events ORDER BY line, ts, event_id LIMIT {SHOWN_ROWS}"
         ).to_arrow_table()
         outcomes = connection.execute(
             "SELECT CASE WHEN outcome = 'candidate' THEN 'mapped' ELSE name END, sum(n)::BIGINT FROM outcomes "

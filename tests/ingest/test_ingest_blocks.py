@@ -3,9 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 
+import pyarrow as pa
 import pytest
 
+from pipelines.ingest import blocks
 from pipelines.ingest.blocks import side_by_side
+from pipelines.ingest.formats.rows import RawRows
+from pipelines.params import Source
 
 
 def workers(n_workers: int, work: Callable[[int], int]) -> tuple[list[Callable[[int], int]], list[int]]:
@@ -66,3 +70,14 @@ def test_a_failure_of_a_worker_or_of_the_source_is_raised() -> None:
 
     with pytest.raises(ValueError, match="the source"):
         list(side_by_side(items(), workers(2, lambda item: item)[0]))
+
+
+@pytest.mark.parametrize("sizes", [[3], [2, 2, 2, 2, 2], [23], [5, 5, 1], [1] * 11])
+def test_blocks_are_merged_to_full_ones_and_no_row_is_lost(monkeypatch: pytest.MonkeyPatch, sizes: list[int]) -> None:
+    monkeypatch.setattr(blocks, "MERGED_ROWS", 5)
+    source = Source(path="a", format="jsonl", columns={"visitor_id": "v", "ts": "t"})
+    numbers = iter(range(sum(sizes)))
+    given = [RawRows(pa.table({"line": [next(numbers) for _ in range(size)]}), {}, "''") for size in sizes]
+    merged = [raw.rows.column("line").to_pylist() for _, raw in blocks.merged((source, raw) for raw in given)]
+    assert [len(rows) for rows in merged[:-1]] == [5] * (len(merged) - 1)
+    assert [line for rows in merged for line in rows] == [*range(sum(sizes))]
