@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
+.PHONY: help demo test test-airflow test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -39,6 +39,9 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 
 test: .venv/requirements.txt  ## all tests, the files shared out over two processes
 	python -m pytest --numprocesses 2 --dist loadfile
+
+test-airflow: .venv/requirements.txt  ## a retraining in a real Airflow: gate, approval, promotion, rollback, kills (twenty minutes)
+	@python -m pytest tests/server/loop.py
 
 test-ddp: .venv/requirements.txt  ## two processes that train one encoder together, as two GPUs would
 	python -m pytest -m processes tests/pretrain

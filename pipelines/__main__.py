@@ -23,6 +23,7 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "simulate": "make the demo bank: a synthetic bank's web and app traffic with known truth",
     "init": "look at a file of your own, propose `ingest.sources`, show ten mapped rows",
     "approve": "show what the taxonomy stage proposes, and make it the approved taxonomy.yaml",
+    "retrain": "make a retraining's own workspace, unless nothing is new since the champion",
     "gate": "compare a challenger with the champion on the challenger's test sessions",
     "promote": "make the current artifacts the champion",
     "rollback": "make the previous champion the champion again",
@@ -37,7 +38,7 @@ BESIDE = {  # each is run(workspace, params, its own options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0 for done, 1 for refused with one message. Wrong usage leaves with 2."""
+    """Runs one command; returns 0 for done, 1 (or 99: nothing to do) with one message. Wrong usage leaves with 2."""
     options = vars(_parser().parse_args(arguments))
     command, root, overrides = options.pop("command"), options.pop("root"), options.pop("overrides")
     telemetry.switch_off()
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PipelineError as error:
         print(f"{command}: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print(f"{command}: interrupted; nothing half-written is left: run it again", file=sys.stderr)
         return 1
@@ -101,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     added["explain"].add_argument("session", help="its session_id")
     added["explain"].add_argument("--tables", type=Path, help="what `score --output` wrote (default: artifacts/)")
+    retrain = added["retrain"]
+    retrain.add_argument("--run", metavar="NAME", help="of the run and its folder (default: the present time)")
+    retrain.add_argument("--profile", choices=("full", "fast"), default="full", help="fast: with `retrain.fast`")
+    retrain.add_argument("--cause", choices=("person", "schedule", "alarm"), default="person", help="who starts it")
+    retrain.add_argument("--because", default="", metavar="TEXT", help="shown to whoever approves it")
     for name in ("gate", "promote"):
         added[name].add_argument("--challenger", type=Path, help="a retraining's workspace (default: --root itself)")
     person = added["forget"].add_mutually_exclusive_group(required=True)
@@ -109,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     added["forget"].add_argument("--hashed", action="store_true", help="ID is the keyed hash, as the tables hold it")
     added["forget"].add_argument("--dry-run", action="store_true", help="say what would be removed; change nothing")
     added["approve"].add_argument("--yes", action="store_true", help="approve without asking")
-    for name in ("score", "monitor"):
+    for name in ("score", "monitor", "retrain"):
         added[name].add_argument("--from", dest="from_", type=date.fromisoformat, metavar="DAY", help="first UTC day")
         added[name].add_argument("--to", type=date.fromisoformat, metavar="DAY", help="first UTC day no longer read")
     return parser

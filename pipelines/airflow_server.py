@@ -41,8 +41,9 @@ def main() -> int:
     """Runs Airflow until SIGINT, SIGTERM or SIGHUP; returns 0 for a clean stop, 1 with one message otherwise."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.airflow_server", description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
-    port = parser.parse_args().port
-    home = REPOSITORY / ".airflow"
+    parser.add_argument("--home", type=Path, default=REPOSITORY / ".airflow", help="what Airflow keeps lies there")
+    options = parser.parse_args()
+    port, home = options.port, options.home.resolve()
     os.umask(0o077)
     home.mkdir(exist_ok=True)
     stop = threading.Event()
@@ -77,6 +78,7 @@ def environment(home: Path, port: int, kept: Mapping[str, str]) -> dict[str, str
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
@@ -153,7 +155,7 @@ def _all_alive(processes: list[subprocess.Popen[bytes]]) -> None:
     for process, component in zip(processes, COMPONENTS, strict=True):
         if process.poll() is not None:
             name = component.split()[0]
-            raise AirflowError(f"its {name} ended with code {process.returncode}: see .airflow/{name}.log")
+            raise AirflowError(f"its {name} ended with code {process.returncode}: see {name}.log in its home")
 
 
 def _wait_until_healthy(port: int, processes: list[subprocess.Popen[bytes]], stop: threading.Event) -> bool:
@@ -164,7 +166,7 @@ def _wait_until_healthy(port: int, processes: list[subprocess.Popen[bytes]], sto
         _all_alive(processes)
         if _healthy(port):
             return True
-    raise AirflowError(f"not healthy after {START_SECONDS} seconds: see .airflow/*.log")
+    raise AirflowError(f"not healthy after {START_SECONDS} seconds: see the logs in its home")
 
 
 def _healthy(port: int) -> bool:

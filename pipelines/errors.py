@@ -12,6 +12,7 @@
     ├── ChampionError        there is no champion, or its bundle is incomplete
     │   └── GateError        the challenger may not become the champion
     ├── RunError             a retraining has no workspace, or needs what git or DVC refuse
+    │   └── SkippedError     there is nothing to do: exit code 99, which Airflow shows as skipped
     ├── BusyError            another process does the same in the same place
     └── ForgetError          nobody of that id is found, or the id cannot be hashed
 
@@ -21,6 +22,8 @@ Messages never hold a value of the data: it could be personal.
 
 class PipelineError(Exception):
     """The pipeline refused; the message says what was found, what was expected and what to do."""
+
+    exit_code = 1
 
 
 class ParamsError(PipelineError):
@@ -65,6 +68,12 @@ class GateError(ChampionError):
 
 class RunError(PipelineError):
     """A retraining cannot have a workspace of its own, or git or DVC refused."""
+
+
+class SkippedError(RunError):
+    """There is nothing to retrain on, or no run may begin now; the message is the reason."""
+
+    exit_code = 99  # what Airflow shows as skipped
 
 
 class BusyError(PipelineError):

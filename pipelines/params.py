@@ -372,6 +372,17 @@ class Gate(Block):
     max_loss: Share
 
 
+class Retrain(Block):
+    """Retraining by Airflow: who approves, how often, what stays on disk."""
+
+    approval: Literal["ask", "policy"]
+    answer_days: Positive
+    budget_runs: Count
+    budget_days: Positive
+    kept_workspaces: Annotated[int, Field(ge=0)]
+    fast: dict[str, bool | int | float | str | None]
+
+
 class Params(Block):
     """All of params.yaml."""
 
@@ -385,6 +396,7 @@ class Params(Block):
     evaluate: Evaluate
     monitor: Monitor
     gate: Gate
+    retrain: Retrain
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Params:
@@ -393,10 +405,19 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
     Raises:
         ParamsError: the file is missing or no YAML, or a value is not allowed; the message names the field.
     """
+    return validate(overridden(path, overrides), path.name)
+
+
+def overridden(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns the values of the file at ``path`` as they stand there, with ``overrides`` applied; not validated.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, or an override names no block.
+    """
     values = _read(path)
     for override in overrides:
         _apply(values, override)
-    return validate(values, path.name)
+    return values
 
 
 def validate(values: Mapping[str, Any], name: str) -> Params:

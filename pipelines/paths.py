@@ -208,6 +208,11 @@ class Workspace:
         return self.root / "forgotten.txt"
 
     @property
+    def retrainings(self) -> Path:
+        """One folder a retraining: a worktree with data, artifacts and reports of its own."""
+        return self.root / ".work" / "retrain"
+
+    @property
     def champion(self) -> Path:
         return self.root / "champion.json"
 

@@ -60,6 +60,21 @@ def read(workspace: Workspace) -> Verdict:
         raise GateError("reports/gate.json is missing or damaged: run `python -m pipelines gate` first") from None
 
 
+def markdown(verdict: Verdict, link: str) -> str:
+    """Returns what the approval form shows; ``link`` leads to the page."""
+    rows = [f"| {one.metric} | {' | '.join(figures(one))} | {one.outcome} |" for one in verdict.comparisons]
+    table = ["| Metric | Champion | Challenger | Improvement | |", "|---|---|---|---|---|", *rows] if rows else []
+    return "\n".join([f"**{verdict.sentence}** {verdict.data}", "", *table, "", f"[The whole comparison]({link})"])
+
+
+def figures(one: Comparison) -> list[str]:
+    """Returns champion, challenger and improvement as people read them; blanks where they were not compared."""
+    if one.champion is None or one.challenger is None or one.improvement is None or one.ci95 is None:
+        return ["", "", ""]
+    low, high = one.ci95
+    return [f"{one.champion:.4f}", f"{one.challenger:.4f}", f"{one.improvement:+.1%} [{low:+.1%}, {high:+.1%}]"]
+
+
 def insist(workspace: Workspace, champion: str | None, versions: Mapping[str, str]) -> None:
     """Raises GateError unless these ``versions`` passed the gate against ``champion``."""
     found = read(workspace)

@@ -2,7 +2,7 @@
 
 import html
 
-from pipelines.verdict import Comparison, Verdict
+from pipelines.verdict import Comparison, Verdict, figures
 
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -33,22 +33,8 @@ def page(verdict: Verdict) -> str:
     )
 
 
-def markdown(verdict: Verdict, link: str) -> str:
-    """Returns what the approval form shows; ``link`` leads to the page."""
-    rows = [f"| {one.metric} | {' | '.join(_figures(one))} | {one.outcome} |" for one in verdict.comparisons]
-    table = ["| Metric | Champion | Challenger | Improvement | |", "|---|---|---|---|---|", *rows] if rows else []
-    return "\n".join([f"**{verdict.sentence}** {verdict.data}", "", *table, "", f"[The whole comparison]({link})"])
-
-
 def _row(one: Comparison) -> str:
-    figures = "".join(f'<td class="n">{figure}</td>' for figure in _figures(one))
+    cells = "".join(f'<td class="n">{figure}</td>' for figure in figures(one))
     style = one.outcome if one.outcome in ("worse", "better") else "note"
     why = f"<br><span class=note>{html.escape(one.why)}</span>" if one.why else ""
-    return f'<tr><td>{one.metric}</td>{figures}<td class="{style}">{one.outcome}{why}</td></tr>'
-
-
-def _figures(one: Comparison) -> list[str]:
-    if one.champion is None or one.challenger is None or one.improvement is None or one.ci95 is None:
-        return ["", "", ""]
-    low, high = one.ci95
-    return [f"{one.champion:.4f}", f"{one.challenger:.4f}", f"{one.improvement:+.1%} [{low:+.1%}, {high:+.1%}]"]
+    return f'<tr><td>{one.metric}</td>{cells}<td class="{style}">{one.outcome}{why}</td></tr>'

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "gate": {"evaluate", "score"},  # the very same evaluation, of what the champion makes of the same sessions
     "forget": {"ingest", "sessionize"},  # raw files are searched and links made as those stages do
     "record": {"taxonomy"},  # the same run again, from stored replies
+    "retrain": {"taxonomy"},  # whether one is approved, and which
     "approve": {"taxonomy"},  # what it approves is that stage's document
     "init": {"ingest"},  # what it shows is what ingest would make of the file
 }
@@ -45,7 +46,7 @@ def test_every_stage_says_what_it_does(stages: list[dvcfile.Stage]) -> None:
 
 def test_params_yaml_params_py_and_the_stages_name_the_same_blocks(repository: Path) -> None:
     blocks = set(params.Params.model_fields) - {"seed"}
-    assert blocks == set(STAGES) | {"simulate", "monitor", "gate"}
+    assert blocks == set(STAGES) | {"simulate", "monitor", "gate", "retrain"}
     params.load(repository / "params.yaml")
 
 

@@ -19,7 +19,7 @@ DESCRIBE = f"""
     import json, sys, time
     from airflow.dag_processing.dagbag import DagBag
     seconds = []
-    for name in ("retrain", "monitor"):  # the first parse pays for Airflow itself
+    for name in ("retrain", "monitor", "rollback"):  # the first parse pays for Airflow itself
         start = time.perf_counter()
         DagBag(dag_folder=f"dags/{{name}}.py")
         seconds.append(time.perf_counter() - start)
@@ -36,10 +36,11 @@ DESCRIBE = f"""
                 "order": [task.task_id for task in dag.topological_sort()],
                 "tasks": {{
                     task.task_id: {{
-                        "upstream": sorted(task.upstream_task_ids), "command": getattr(task, "bash_command", None),
-                        "cwd": getattr(task, "cwd", None), "env": getattr(task, "env", None),
-                        "retries": task.retries, "backoff": task.retry_exponential_backoff,
-                        "timeout_hours": task.execution_timeout.total_seconds() / 3600,
+                        "upstream": sorted(task.upstream_task_ids), "command": getattr(task, "bash_command", ""),
+                        "cwd": getattr(task, "cwd", ""), "env": getattr(task, "env", None), "retries": task.retries,
+                        "backoff": task.retry_exponential_backoff, "rule": task.trigger_rule.value,
+                        "timeout_hours": task.execution_timeout and task.execution_timeout.total_seconds() / 3600,
+                        "alerts": bool(task.on_failure_callback),
                     }} for task in dag.tasks
                 }},
             }} for dag in bag.dags.values()
@@ -79,8 +80,8 @@ def test_they_parse_without_error_or_warning(bag: dict[str, Any]) -> None:
     assert bag["warnings"] == {}
 
 
-def test_there_are_these_two(bag: dict[str, Any]) -> None:
-    assert set(bag["dags"]) == {"retrain", "monitor"}
+def test_there_are_these(bag: dict[str, Any]) -> None:
+    assert set(bag["dags"]) == {"retrain", "monitor", "rollback"}
 
 
 def test_each_parses_in_under_two_seconds_without_ml_libraries(bag: dict[str, Any]) -> None:
@@ -88,14 +89,32 @@ def test_each_parses_in_under_two_seconds_without_ml_libraries(bag: dict[str, An
     assert bag["heavy"] == []
 
 
-def test_retrain_has_the_stages_of_dvc_yaml_in_its_order_then_promote(bag: dict[str, Any], repository: Path) -> None:
+def test_retrain_has_the_stages_of_dvc_yaml_in_its_order_between_workspace_and_gate(
+    bag: dict[str, Any], repository: Path
+) -> None:
     stages = dvcfile.read(repository / "dvc.yaml")
     retrain = bag["dags"]["retrain"]
-    assert retrain["order"] == [stage.name for stage in stages] + ["promote"]
+    asked = ["gate", "approve_taxonomy", "approve", "promote"]
+    assert retrain["order"] == ["workspace", *(stage.name for stage in stages), *asked]
     for name, awaited in dvcfile.upstream(stages).items():
-        assert retrain["tasks"][name]["upstream"] == sorted(awaited)
+        assert retrain["tasks"][name]["upstream"] == (sorted(awaited) or ["workspace"])
         assert retrain["tasks"][name]["command"].endswith(f"dvc repro --single-item {name}")
-    assert retrain["tasks"]["promote"]["command"].endswith("python -m pipelines promote")
+        assert retrain["tasks"][name]["cwd"] == f"{repository}/.work/retrain/{{{{ run_name(run_id) }}}}"
+    assert retrain["tasks"]["gate"]["upstream"] == ["evaluate"]
+    assert retrain["tasks"]["promote"]["upstream"] == ["approve"]
+
+
+def test_what_a_person_types_into_the_form_reaches_no_command(bag: dict[str, Any]) -> None:
+    for task in bag["dags"]["retrain"]["tasks"].values():
+        assert "params" not in task["command"]
+        assert "event" not in task["command"]
+
+
+def test_nobody_is_asked_where_nothing_is_new_and_silence_is_no(bag: dict[str, Any]) -> None:
+    tasks = bag["dags"]["retrain"]["tasks"]
+    assert tasks["approve"]["upstream"] == ["approve_taxonomy", "gate"]
+    assert tasks["approve"]["rule"] == "none_failed_min_one_success"
+    assert {name for name, task in tasks.items() if task["rule"] != "all_success"} == {"approve"}
 
 
 def test_retrain_runs_one_dvc_at_a_time(bag: dict[str, Any]) -> None:
@@ -112,18 +131,21 @@ def test_monitor_scores_a_day_then_reports_the_days_up_to_it(bag: dict[str, Any]
     assert len(ends) == 1
 
 
-def test_every_task_has_an_owner_retries_and_a_time_limit(bag: dict[str, Any], repository: Path) -> None:
+def test_every_task_has_an_owner_alerts_retries_and_a_time_limit(bag: dict[str, Any], repository: Path) -> None:
+    once = {"gate", "rollback"}  # a verdict stays what it is, and a second rollback would go one champion too far
     for dag in bag["dags"].values():
         assert dag["owner"] == "clicks-to-intent"
         assert dag["tags"]
         assert dag["doc"]
         assert dag["catchup"] is False
-        for task in dag["tasks"].values():
-            assert task["retries"] > 0
+        assert dag["max_active_runs"] == 1
+        for name, task in dag["tasks"].items():
+            assert task["alerts"]
             assert task["backoff"] > 1
-            assert 0 < task["timeout_hours"] <= 12
-            if task["command"]:
-                assert task["cwd"] == str(repository)
+            assert (task["retries"] == 0) == (name in once)
+            if task["command"]:  # the others wait for people
+                assert 0 < task["timeout_hours"] <= 12
+                assert task["cwd"].startswith(str(repository))
                 assert task["env"]["DVC_NO_ANALYTICS"] == "1"
 
 
@@ -133,5 +155,5 @@ def test_a_stage_added_to_dvc_yaml_appears_by_itself(repository: Path, tmp_path:
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     retrain = described(repository, tmp_path, tmp_path / "airflow")["dags"]["retrain"]
     assert retrain["tasks"]["publish"]["upstream"] == ["pretrain"]
-    assert retrain["tasks"]["promote"]["upstream"] == ["evaluate", "publish"]
-    assert retrain["tasks"]["publish"]["cwd"] == str(tmp_path)
+    assert retrain["tasks"]["gate"]["upstream"] == ["evaluate", "publish"]
+    assert retrain["tasks"]["publish"]["cwd"].startswith(str(tmp_path))

@@ -1,16 +1,17 @@
-"""Both DAGs run green in Airflow, without a server, on the tiny profile; what they ran leaks no personal data."""
+"""The DAGs run green in Airflow, without a server, on the tiny profile; what they ran leaks no personal data."""
 
 import json
 import os
 import subprocess
 import sys
-import time
 from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tiny import child_environment, dvc, dvc_root, hashes, texts
+import yaml
+from repositories import git, repository_root
+from tiny import child_environment, hashes, texts
 
 from pipelines.paths import Workspace
 
@@ -25,29 +26,43 @@ print("RAN " + json.dumps({"state": run.state, "tasks": {ti.task_id: ti.state fo
 
 @pytest.fixture(scope="module")
 def airflow(tiny_bank: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A DVC workspace beside an Airflow home with an empty database."""
+    """A clone, where nothing ran yet and nobody is asked, beside an Airflow home with an empty database."""
     folder = tmp_path_factory.mktemp("airflow")
-    root = folder / "workspace"
-    root.mkdir()
-    workspace = dvc_root(root, tiny_bank)
+    bank = Workspace(folder / "bank")
+    bank.root.mkdir()
+    bank.data.symlink_to(tiny_bank.data)
+    values = yaml.safe_load(tiny_bank.params.read_text(encoding="utf-8"))
+    values["retrain"]["approval"] = "policy"
+    bank.params.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    workspace = repository_root(folder / "workspace", bank)
     in_airflow(workspace, "-m", "airflow", "db", "migrate")
     return workspace
 
 
-def test_retrain_runs_every_stage_and_promotes(airflow: Workspace, tiny_run: Workspace) -> None:
+def test_retrain_runs_every_stage_and_promotes_by_policy(airflow: Workspace, tiny_run: Workspace) -> None:
+    before = git(airflow.root, "rev-parse", "main"), (airflow.root / ".git" / "index").read_bytes()
     ran = run_dag(airflow, "retrain", {})
-    assert ran == {"state": "success", "tasks": dict.fromkeys(ran["tasks"], "success")}
-    assert hashes(airflow.artifacts) == hashes(tiny_run.artifacts)
-    assert airflow.metrics.read_bytes() == tiny_run.metrics.read_bytes()
+    expected = dict.fromkeys(ran["tasks"], "success") | {"approve_taxonomy": "skipped"}
+    assert ran == {"state": "success", "tasks": expected}
+    (made,) = (Workspace(path) for path in airflow.retrainings.iterdir() if path.is_dir())
+    assert hashes(made.artifacts) == hashes(tiny_run.artifacts)
+    assert made.metrics.read_bytes() == tiny_run.metrics.read_bytes()
     champion = json.loads(airflow.champion.read_text(encoding="utf-8"))
     assert (airflow.champions / champion["version"]).is_dir()
+    tag = champion["git_tag"]
+    assert git(airflow.root, "rev-parse", f"retrain/{made.root.name}") == git(airflow.root, "rev-parse", tag)
+    assert git(airflow.root, "show", f"{tag}:data.dvc") == (made.root / "data.dvc").read_text("utf-8").strip()
+    assert git(airflow.root, "show", f"{tag}:dvc.lock") == (made.root / "dvc.lock").read_text("utf-8").strip()
+    assert (git(airflow.root, "rev-parse", "main"), (airflow.root / ".git" / "index").read_bytes()) == before
+    assert git(airflow.root, "status", "--porcelain") == ""
 
 
-def test_after_retrain_dvc_has_nothing_to_do_and_says_so_quickly(airflow: Workspace) -> None:
-    start = time.perf_counter()
-    printed = dvc(airflow.root, "repro")
-    assert time.perf_counter() - start < 10
-    assert "up to date" in printed
+def test_where_nothing_is_new_the_run_ends_as_skipped_with_that_reason(airflow: Workspace) -> None:
+    ran = run_dag(airflow, "retrain", {"profile": "full"})
+    assert ran == {"state": "success", "tasks": dict.fromkeys(ran["tasks"], "skipped")}
+    printed = (airflow.root.parent / "printed" / "retrain.txt").read_text("utf-8")
+    assert "no new data and no new params since champion 0001" in printed
+    assert len([path for path in airflow.retrainings.iterdir() if path.is_dir()]) == 1
 
 
 def test_monitor_scores_and_reports_the_window_it_is_given(airflow: Workspace) -> None:
@@ -67,7 +82,14 @@ def test_champions_reports_and_messages_hold_no_planted_personal_data(airflow: W
     canaries = airflow.truth.joinpath("canaries.txt").read_text(encoding="utf-8").splitlines()
     printed = texts(airflow.root.parent / "printed")
     assert "ingest: " in printed["retrain.txt"], "what the tasks print is not where it was looked for"
-    for found in (printed, texts(airflow.champions), texts(airflow.reports), texts(airflow.scored)):
+    made = next(path for path in airflow.retrainings.iterdir() if path.is_dir())
+    for found in (
+        printed,
+        texts(airflow.champions),
+        texts(airflow.reports),
+        texts(made / "reports"),
+        texts(airflow.scored),
+    ):
         assert found
         leaking = [file for file, text in found.items() if any(canary in text for canary in canaries)]
         assert not leaking
@@ -78,7 +100,8 @@ def run_dag(workspace: Workspace, dag_id: str, conf: dict[str, str]) -> dict[str
     printed = in_airflow(workspace, "-c", RUN, dag_id, json.dumps(conf))
     kept = workspace.root.parent / "printed" / f"{dag_id}.txt"
     kept.parent.mkdir(exist_ok=True)
-    kept.write_text(printed, encoding="utf-8")
+    with kept.open("a", encoding="utf-8") as stream:
+        stream.write(printed)
     lines = [line for line in printed.splitlines() if line.startswith("RAN ")]
     assert lines, printed[-3000:]
     ran: dict[str, object] = json.loads(lines[0].removeprefix("RAN "))

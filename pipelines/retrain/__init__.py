@@ -1,0 +1,1 @@
+"""A retraining's own workspace."""
