@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from airflow.sdk import BaseNotifier, Connection
-from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 CONNECTION: Final = "clicks_alerts"
 SECONDS: Final = 10
@@ -30,11 +30,11 @@ class Alert(BaseNotifier):  # type: ignore[misc]  # Airflow has no types here
     def notify(self, context: Any) -> None:
         try:
             connection = Connection.get(CONNECTION)
-        except AirflowRuntimeError:  # not set: nobody wants alerts
+        except AirflowNotFoundException:  # not set: nobody wants alerts
             return
         try:
             self._send(connection)
-        except OSError as error:  # mail errors and refusals by a server among them
+        except (OSError, KeyError, AirflowException) as error:  # refused, not reached, or no address in the extra
             self.log.warning("the alert could not be sent: %s", type(error).__name__)
 
     def _send(self, connection: Any) -> None:

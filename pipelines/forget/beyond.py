@@ -35,7 +35,14 @@ def raw_rows(workspace: Workspace, block: Ingest, person: Person, secret: bytes,
 
 def kept_elsewhere(workspace: Workspace) -> list[str]:
     """Returns a line for every other place that may hold the person, with what to run; none where there is none."""
-    return [*_dvc(workspace), *_git(workspace), *_models(workspace)]
+    return [*_retrainings(workspace), *_dvc(workspace), *_git(workspace), *_models(workspace)]
+
+
+def _retrainings(workspace: Workspace) -> Iterator[str]:
+    """Each holds a copy of data/ and tables of its own."""
+    kept = sorted(path.name for path in workspace.retrainings.glob("*") if path.is_dir())
+    if kept:
+        yield f"workspaces of retrainings {', '.join(kept)}: `git worktree remove --force .work/retrain/NAME`, each"
 
 
 def _dvc(workspace: Workspace) -> Iterator[str]:

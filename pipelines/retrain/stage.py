@@ -10,7 +10,7 @@ from pipelines.claim import claimed
 from pipelines.errors import ChampionError, ParamsError, SkippedError
 from pipelines.params import Params
 from pipelines.paths import Workspace
-from pipelines.repository import dvc
+from pipelines.repository import dvc, git
 from pipelines.retrain import inputs, worktree
 from pipelines.runs import Cause, Profile, Run
 from pipelines.taxonomy import document
@@ -48,7 +48,7 @@ def run(
 
 def _filled(workspace: Workspace, folder: Path, present: Champion | None, overrides: list[str]) -> list[str]:
     """Puts all inputs into the worktree, and the champion's outputs where they are cached; returns what is new."""
-    tag = present.manifest.record.git_tag if present else None
+    tag = _tag(workspace, present)
     inputs.take(workspace.root, folder, tag)
     inputs.override(folder / "params.yaml", overrides)
     print("retrain: copying data/ and hashing it", flush=True)
@@ -59,6 +59,12 @@ def _filled(workspace: Workspace, folder: Path, present: Champion | None, overri
     if new and tag:  # a stage that reads nothing new has its outputs already
         dvc(folder, "checkout", "--quiet", "--allow-missing")
     return new
+
+
+def _tag(workspace: Workspace, present: Champion | None) -> str | None:
+    """The champion's tag, where it has one that nobody deleted."""
+    tag = present.manifest.record.git_tag if present else None
+    return tag if tag and git(workspace.root, "tag", "--list", tag) else None
 
 
 def _taxonomy_is_new(made: Workspace, present: Champion) -> bool:

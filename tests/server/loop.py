@@ -8,6 +8,8 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,8 @@ def clone(tiny_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
 
 @pytest.fixture(scope="module")
 def server(clone: Workspace) -> Iterator[Server]:
-    running = Server(clone, clone.root.parent / "home", SETTINGS)
+    watch = {"PYTHONPATH": str(Path(__file__).parent / "watch"), "CLICKS_WATCH": str(clone.root.parent / "left.txt")}
+    running = Server(clone, clone.root.parent / "home", SETTINGS | watch)
     try:
         running.start()
         yield running
@@ -183,6 +186,15 @@ def test_a_killed_scheduler_loses_no_run(server: Server, clone: Workspace) -> No
     server.answer(run, "approve", "Approve")
     assert server.wait_until_over("retrain", run) == "success"
     assert champion(clone)["git_tag"] == "champion/0003"
+
+
+def test_in_all_this_nothing_tried_to_leave_the_machine(server: Server, clone: Workspace, tmp_path: Path) -> None:
+    left = clone.root.parent / "left.txt"
+    assert not left.exists(), left.read_text("utf-8")
+    tried = "import socket; socket.create_connection(('example.org', 443))"
+    settings = {**server.settings, "CLICKS_WATCH": str(tmp_path / "seen.txt")}
+    assert subprocess.run([sys.executable, "-c", tried], env=settings, capture_output=True, check=False).returncode
+    assert "example.org" in (tmp_path / "seen.txt").read_text("utf-8"), "the watch is blind"
 
 
 def the_process(folder: str, *words: str) -> int:
