@@ -62,6 +62,7 @@ def _champion() -> Response:
         "version": "version", "promoted_at": "promoted (UTC)", "git_tag": "git tag", "encoder_version": "encoder",
         "taxonomy_version": "taxonomy", "student_version": "student",
     }  # fmt: skip
+    record["promoted_at"] = record["promoted_at"][:16].replace("T", " ")
     tiles = "".join(tile(label, str(record[key] or "none")) for key, label in cards.items())
     former = sorted((path.name for path in ROOT_WORKSPACE.champions.glob("*") if path.is_dir()), reverse=True)
     others = "".join(f"<li>{text(name)}</li>" for name in former if name != record["version"]) or "<li>none</li>"

@@ -66,6 +66,7 @@ def shell_task(
         cwd=cwd,
         env={**telemetry.OFF, "CLICKS_BIN": str(Path(sys.executable).parent), **(env or {})},
         append_env=True,
+        do_xcom_push=False,  # what a command prints last is for its log, not for Airflow's database
         execution_timeout=timedelta(hours=hours),
         doc_md=description,
         **arguments,
