@@ -40,7 +40,7 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 test: .venv/requirements.txt  ## all tests, the files shared out over two processes
 	python -m pytest --numprocesses 2 --dist loadfile
 
-test-airflow: .venv/requirements.txt  ## a retraining in a real Airflow: gate, approval, promotion, rollback, kills (twenty minutes)
+test-airflow: .venv/requirements.txt  ## a retraining in a real Airflow: gate, approval, promotion, rollback, kills (long)
 	@python -m pytest tests/server/loop.py
 
 test-ddp: .venv/requirements.txt  ## two processes that train one encoder together, as two GPUs would
