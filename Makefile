@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
+.PHONY: help demo test test-airflow test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-drift bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -120,6 +120,10 @@ bench-student: .venv/requirements.txt data  ## benchmark: the student's speed, a
 
 bench-taxonomy: .venv/requirements.txt  ## benchmark: intents found in real questions, beside k-means on two kinds of vectors
 	@$(ENV) python -m benchmarks.taxonomy
+
+bench-drift: .venv/requirements.txt data  ## benchmark: false alarms on calm weeks and how soon drift is found, beside Evidently's presets (hours)
+	@$(ENV) python -m dvc repro distill
+	@python -m benchmarks.drift
 
 bench-worlds: .venv/requirements.txt  ## benchmark: lifts over several draws of the bank and of its two control worlds (an hour)
 	@$(ENV) python -m benchmarks.worlds

@@ -14,21 +14,24 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines import champion
 from pipelines import params as params_file
 from pipelines.champion import Champion
 from pipelines.drift.cells import Cells
-from pipelines.drift.observed import observed
+from pipelines.drift.observed import OBSERVED, observed
 from pipelines.params import Params, Scenario, Window
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
+from pipelines.schemas import EMBEDDINGS
 from pipelines.score import days
 from pipelines.score.scorer import TABLES
 from pipelines.score.stage import run as score
 from pipelines.simulate.stage import run as simulate
 from pipelines.student import Student
 from pipelines.student.labels import embedding_matrix
+from pipelines.tables import read_table
 
 CALM_DAYS: Final = 41
 FROM_DAY: Final = 21
@@ -87,6 +90,13 @@ class Banks:
         intent_ids = Student.load(self.held.student_folder).intent_ids
         rows = observed(**named, intent_ids=intent_ids, cells=Cells.load(self.held.cells))
         return rows, embedding_matrix(named["embeddings"])
+
+    def reference(self) -> tuple[pa.Table, np.ndarray]:
+        """Returns the champion's reference (observed.OBSERVED), and its embeddings (N, D)."""
+        rows = read_table(self.held.reference, OBSERVED)
+        embeddings = read_table(Workspace(self.root).embeddings, EMBEDDINGS)
+        places = pc.index_in(rows.column("session_id"), value_set=embeddings.column("session_id").combine_chunks())
+        return rows, embedding_matrix(embeddings.take(places))
 
     def day(self, number: int) -> date:
         """The date of a day of the simulation, the first of which is 0."""

@@ -16,13 +16,15 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import norm
 
-from pipelines.drift.tallies import Tallies, scores, tally
+from pipelines.drift.tallies import Tallies, n_effective, scores, tally
 
 N_SPLITS: Final = 1000
 SPLITS_AT_ONCE: Final = 100
 WINDOWS_VISITORS: Final = 0.6
 """Share of visitors on the window's side: most of a difference comes from the window, which is the smaller sample."""
 SPREAD_QUANTILE: Final = 0.9
+THINNED: Final = 0.4
+"""Share of visitors in the small splits."""
 
 
 class Thresholds(BaseModel):
@@ -35,25 +37,42 @@ class Thresholds(BaseModel):
     n_splits: int
     n_sessions: int
     n_visitors: int
+    n_effective: float  # of a split (tallies.n_effective), on average
     seed: int
-    limits: dict[str, float]  # by signal
+    limits: dict[str, float]  # by signal, of a comparison of that size
+    growth: dict[str, float]  # by signal: a limit grows as this power of the size
 
     @classmethod
     def of(cls, reference: pa.Table, window_days: int, false_alarm_rate: float, seed: int) -> Self:
         """Returns the thresholds of ``reference`` (observed.OBSERVED): the same values and seed give the same."""
         tallies = tally([reference])
-        largest = np.concatenate(
-            [scores(tallies, *pair)[1] for pair in _splits(reference, window_days, np.random.default_rng(seed))]
-        )
+        sizes, found = [], []
+        for kept in (1.0, THINNED):
+            pairs = list(_splits(reference, window_days, kept, np.random.default_rng(seed)))
+            largest = np.concatenate([scores(tallies, *pair)[1] for pair in pairs])
+            sizes.append(float(np.mean([n_effective(*pair) for pair in pairs])))
+            found.append(limits(tallies, largest, false_alarm_rate))
         return cls(
             false_alarm_rate=false_alarm_rate,
             window_days=window_days,
-            n_splits=len(largest),
+            n_splits=N_SPLITS,
             n_sessions=len(reference),
             n_visitors=pc.count_distinct(reference.column("visitor_id")).as_py(),
+            n_effective=round(sizes[0], 1),
             seed=seed,
-            limits=limits(tallies, largest, false_alarm_rate),
+            limits=found[0],
+            growth={name: _growth(found[0][name] / found[1][name], sizes[0] / max(sizes[1], 1.0)) for name in found[0]},
         )
+
+    def limits_at(self, n: float) -> dict[str, float]:
+        """Returns the limits of a comparison whose effective size is ``n``.
+
+        Part of what differs between two samples without drift is in the days, and more sessions of the same days do not
+        average it out: in standard deviations of sessions, it grows with the root of the size. A window and the whole
+        reference are larger than the sides of a split, so limits grow beyond it as they did from small splits to these.
+        """
+        larger = max(1.0, float(n) / max(self.n_effective, 1.0))
+        return {name: round(limit * larger ** self.growth[name], 4) for name, limit in self.limits.items()}
 
 
 def limits(tallies: Tallies, largest: np.ndarray, false_alarm_rate: float) -> dict[str, float]:
@@ -69,23 +88,34 @@ def limits(tallies: Tallies, largest: np.ndarray, false_alarm_rate: float) -> di
     return {signal.name: round(float(limit), 4) for signal, limit in zip(tallies.signals, found, strict=True)}
 
 
+def _growth(limits_ratio: float, sizes_ratio: float) -> float:
+    """The power of the size by which a limit grew, between 0 (all of it is in sessions) and .5 (in the days)."""
+    if sizes_ratio <= 1:  # a handful of sessions
+        return 0.0
+    return round(float(np.clip(np.log(limits_ratio) / np.log(sizes_ratio), 0, 0.5)), 4)
+
+
 def _splits(
-    reference: pa.Table, window_days: int, draw: np.random.Generator
+    reference: pa.Table, window_days: int, kept: float, draw: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields which sessions are the window's and which the reference's, two of (B, N), of N_SPLITS splits."""
+    """Yields which sessions are the window's and which the reference's, two of (B, N), of N_SPLITS splits.
+
+    Each split has a share ``kept`` of the visitors.
+    """
     days = pc.floor_temporal(reference.column("start_ts"), unit="day").cast(pa.int64()).to_numpy() // 86_400_000_000
     visitors = reference.column("visitor_id").combine_chunks().dictionary_encode().indices.to_numpy()
     starts = _starts(days, window_days)
     for _ in range(N_SPLITS // SPLITS_AT_ONCE):
-        sides = draw.random((SPLITS_AT_ONCE, visitors.max() + 1)) < WINDOWS_VISITORS
-        mine = sides[:, visitors]
+        sides = draw.random((SPLITS_AT_ONCE, visitors.max() + 1)) / kept
+        side = sides[:, visitors]
+        mine, others = side < WINDOWS_VISITORS, (side >= WINDOWS_VISITORS) & (side < 1)
         inside = np.ones_like(mine)
         outside = inside
         if len(starts):
             first = draw.choice(starts, SPLITS_AT_ONCE)[:, None]
             inside = (days >= first) & (days < first + window_days)
             outside = ~inside & _on_its_weekdays(days, first, window_days)
-        yield mine & inside, ~mine & outside
+        yield mine & inside, others & outside
 
 
 def _starts(days: np.ndarray, window_days: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.signals import SIGNALS
-from pipelines.drift.tallies import scores, tally
+from pipelines.drift.tallies import n_effective, scores, tally
 
 MOST_NAMED: Final = 3
 DIGITS: Final = 4
@@ -63,13 +63,14 @@ def compare(
     tallies = tally([window, reference], [signal for signal in SIGNALS if signal.name in thresholds.limits])
     current = np.arange(tallies.held.shape[0])[None] < len(window)
     apart, largest = scores(tallies, current, ~current)
+    limits = thresholds.limits_at(n_effective(current, ~current)[0])
     shares = [np.asarray(tallies.held[part].mean(axis=0)).ravel() for part in (current[0], ~current[0])]
     found = []
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
         known = tallies.names[place]
         mine = slice(start, start + len(known))
         moved = _most(known, shares[1][mine], shares[0][mine], apart[0][mine], names or {})
-        limit = thresholds.limits[signal.name]
+        limit = limits[signal.name]
         found.append(Finding(signal.name, signal.label, round(float(largest[0, place]), DIGITS), limit, moved))
     return found
 

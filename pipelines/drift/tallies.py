@@ -62,7 +62,7 @@ def scores(tallies: Tallies, current: np.ndarray, before: np.ndarray) -> tuple[n
     """
     n_current, n_before = (part.sum(axis=1, keepdims=True) for part in (current, before))
     held, held_before = (part.astype(np.float32) @ tallies.held for part in (current, before))  # (B, K)
-    effective = np.sqrt(4 * n_current * n_before / (n_current + n_before))
+    effective = 2 * np.sqrt(n_effective(current, before))[:, None]
     apart = (_arc(held, n_current) - _arc(held_before, n_before)) * effective
     largest = np.maximum.reduceat(np.abs(apart), tallies.starts, axis=1)
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
@@ -74,6 +74,13 @@ def scores(tallies: Tallies, current: np.ndarray, before: np.ndarray) -> tuple[n
             largest[:, [place]] = np.abs((_arc(pooled, n_current) - _arc(0 * pooled, n_before)) * effective)
             largest[:, [place]] *= pooled > 0
     return apart, largest
+
+
+def n_effective(current: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Returns the size of the comparisons of two samples, bool (B, N) each: half the harmonic mean of theirs, (B,)."""
+    n_current, n_before = current.sum(axis=1), before.sum(axis=1)
+    size: np.ndarray = n_current * n_before / np.maximum(n_current + n_before, 1)
+    return size
 
 
 def _held(categories: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

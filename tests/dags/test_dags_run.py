@@ -74,7 +74,7 @@ def test_monitor_scores_and_reports_the_window_it_is_given(airflow: Workspace) -
     assert starts
     assert {start.date().isoformat() for start in starts} == {day}
     report = json.loads((airflow.drift / f"{day}.json").read_text(encoding="utf-8"))
-    assert report["window"] == {"from": str(after - timedelta(days=7)), "to": str(after)}
+    assert report["window"] == {"from": str(after - timedelta(days=3)), "to": str(after)}
     assert (airflow.drift / f"{day}.html").stat().st_size > 0
 
 

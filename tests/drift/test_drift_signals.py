@@ -5,11 +5,17 @@ import pyarrow as pa
 import pytest
 from drifting import observed
 
+from pipelines.drift import calibration
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.cells import Cells
 from pipelines.drift.comparison import compare, sentence
 from pipelines.drift.signals import SIGNALS, Signal
 from pipelines.drift.tallies import scores, tally
+
+
+@pytest.fixture(autouse=True)
+def few_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "N_SPLITS", 300)
 
 
 def test_the_distance_of_two_shares_by_hand() -> None:
@@ -73,6 +79,15 @@ def test_thresholds_are_seeded_and_of_every_signal() -> None:
     assert set(first.limits) == {signal.name for signal in SIGNALS}
     one_day = Thresholds.of(observed(300, seed=1, n_days=1), 7, 0.05, seed=7)  # no days to split: visitors alone
     assert min(one_day.limits.values()) > 2.9
+
+
+def test_beyond_the_size_of_a_split_limits_grow() -> None:
+    thresholds = Thresholds.of(observed(300, seed=1), window_days=7, false_alarm_rate=0.05, seed=7)
+    assert thresholds.limits_at(thresholds.n_effective / 2) == thresholds.limits
+    assert all(0 <= power <= 0.5 for power in thresholds.growth.values())
+    grown = thresholds.model_copy(update={"growth": dict.fromkeys(thresholds.growth, 0.5)})
+    larger = grown.limits_at(4 * thresholds.n_effective)
+    assert larger["intents"] == pytest.approx(2 * thresholds.limits["intents"], rel=1e-3)
 
 
 def test_cells_are_the_nearest_centres_and_far_from_all_in_the_last_band() -> None:

@@ -19,7 +19,9 @@ THRESHOLDS = Thresholds(
     n_splits=1,
     n_sessions=1,
     n_visitors=1,
+    n_effective=1000,
     seed=7,
+    growth=dict.fromkeys((signal.name for signal in SIGNALS), 0.0),
     limits=dict.fromkeys((signal.name for signal in SIGNALS), 4.0),
 )
 

@@ -1,0 +1,58 @@
+"""Windows into which drift is mixed, and how late an alarm comes."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from drifting import observed
+
+from benchmarks.drift_banks import FROM_DAY
+from benchmarks.drift_windows import Judge, Sessions, alarms, delay_days, mixed
+from pipelines.drift.calibration import Thresholds
+from pipelines.drift.signals import SIGNALS
+from pipelines.params import Alarm
+
+FIRST = date(2026, 1, 5)
+RULE = Alarm(drifted=2, of=3)
+
+
+def sessions(n_sessions: int, seed: int, first_day: int = 0, n_days: int = 28) -> Sessions:
+    rows = observed(n_sessions, seed, first_day=first_day, n_days=n_days)
+    return Sessions.of(rows, np.zeros((n_sessions, 2)), FIRST)
+
+
+def test_a_strength_is_the_share_of_sessions_that_are_touched_from_the_day_on() -> None:
+    calm, touched = sessions(6000, 1), sessions(1000, 2, FROM_DAY, 4)
+    found = mixed(calm, touched, "launch", 0.3, np.random.default_rng(0))
+    is_touched = pc.starts_with(found.rows.column("session_id"), "2-").to_numpy()
+    assert not is_touched[found.days < FROM_DAY].any()
+    assert is_touched[found.days >= FROM_DAY].mean() == pytest.approx(300 / (300 + 0.7 * 6000 * 4 / 28), abs=0.05)
+    wave = mixed(calm, touched, "bot_wave", 0.3, np.random.default_rng(0))
+    near = (calm.days > FROM_DAY - 10) & (calm.days < FROM_DAY + 4)
+    assert len(wave.days) - near.sum() == pytest.approx(300, abs=45), "beside all the others"
+
+
+def test_a_window_ends_with_its_last_day_and_meets_the_same_weekdays() -> None:
+    own = sessions(400, 1)
+    judge = Judge(own, Thresholds.of(own.rows, window_days=2, false_alarm_rate=0.05, seed=7))
+    assert set(own.days[judge.window(own, 8)]) == {7, 8}
+    assert set(own.days[judge.like(8)] % 7) == {0, 1}
+    assert judge.reaches(own, [7, 8]).shape == (2, len(SIGNALS))
+
+
+@pytest.mark.parametrize(
+    ("drifted", "expected"),
+    [
+        ([0, 0, 1, 1, 1, 1], 2),
+        ([0, 0, 0, 1, 1, 1], 3),
+        ([0, 1, 1, 1, 1, 1], 1),  # a false alarm of the day before helps
+        ([0, 0, 1, 0, 0, 0], None),
+    ],
+)
+def test_the_delay_counts_days_of_drift_until_the_alarm(drifted: list[int], expected: int | None) -> None:
+    assert delay_days(np.array(drifted, bool), RULE) == expected
+
+
+def test_alarms_of_consecutive_days() -> None:
+    assert list(alarms(np.array([1, 0, 1, 1, 0, 0], bool), RULE)) == [False, False, True, True, False, False]
