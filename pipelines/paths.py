@@ -84,6 +84,11 @@ class Workspace:
         return self.taxonomy / "second_labels.parquet"
 
     @property
+    def remade(self) -> Path:
+        """What taxonomies made anew, from other sessions, say of the test sessions that are labelled twice."""
+        return self.taxonomy / "remade.json"
+
+    @property
     def gold(self) -> Path:
         """Labels by people, where there are any."""
         return self.taxonomy / "gold.parquet"

@@ -1,5 +1,6 @@
 """Everything the evaluation reads, aligned: row i of every array here is row i of the session table."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from pipelines.student import Student
 from pipelines.student.labels import embedding_matrix, id_matrix, score_matrix
 from pipelines.tables import read_table
 
+NOTHING = "none"
+"""How the strongest label of a session is written that shows no need at all."""
+
 EVENT_COLUMNS = ("event_id", "visitor_id", "customer_id", "ts", "channel", "event_type", "element", "properties")
 
 
@@ -24,6 +28,15 @@ class Labelling:
     rows: np.ndarray  # (L,) rows of the session table, rising
     scores: np.ndarray  # float32 (L, C)
     models: tuple[str, ...]
+    strongest: np.ndarray  # (L,) of str: the first intent, OTHER, or NOTHING
+
+
+@dataclass(frozen=True)
+class Remade:
+    """What taxonomies made from other sessions say of the same sessions."""
+
+    rows: np.ndarray  # (L,) rows of the session table
+    strongest: list[np.ndarray]  # by taxonomy, (L,) of str
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Inputs:
     labels: Labelling | None
     second_labels: Labelling | None
     gold: Labelling | None  # by people
+    remade: Remade | None
     truth: Path
     demo_bank: bool
 
@@ -82,6 +96,7 @@ def read_inputs(workspace: Workspace) -> Inputs:
         labels=_labelling(workspace.labels, sessions, student),
         second_labels=_labelling(workspace.second_labels, sessions, student),
         gold=_labelling(workspace.gold, sessions, student),
+        remade=_remade(workspace.remade, sessions),
         truth=workspace.truth,
         demo_bank=(workspace.data / "demo_bank.json").exists(),
     )
@@ -118,4 +133,16 @@ def _labelling(path: Path, sessions: pa.Table, student: Student | None) -> Label
     rows = places.to_numpy()
     order = np.argsort(rows, kind="stable")
     models = tuple(sorted(labels.column("model").unique().to_pylist()))
-    return Labelling(rows[order], score_matrix(labels, student.intent_ids)[order], models)
+    strongest = np.array([given[0] if given else NOTHING for given in labels.column("intents").to_pylist()])
+    return Labelling(rows[order], score_matrix(labels, student.intent_ids)[order], models, strongest[order])
+
+
+def _remade(path: Path, sessions: pa.Table) -> Remade | None:
+    if not path.exists():
+        return None
+    said = json.loads(path.read_text(encoding="utf-8"))
+    ids = pa.array(said["session_id"], pa.string())
+    places = pc.index_in(ids, value_set=sessions.column("session_id").combine_chunks())
+    if places.null_count:
+        raise TableError(f"{path.name} names a session that sessions.parquet lacks: re-run taxonomy")
+    return Remade(places.to_numpy(), [np.array(of) for of in said["strongest"]])

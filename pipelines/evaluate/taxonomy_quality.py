@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pipelines.evaluate import taxonomy_scores
 from pipelines.evaluate.bootstrap import Resamples, centred, estimate
 from pipelines.evaluate.clusterings import joint_counts, v_measure
 from pipelines.evaluate.f1 import f1_values
@@ -33,6 +34,7 @@ def judge(inputs: Inputs, params: Evaluate, seed: int) -> Judgement:
         "coverage": estimate(totals[:, 0] / totals[:, 2]),
         "intents_per_session": estimate(totals[:, 1] / totals[:, 2]),
     }
+    metrics |= taxonomy_scores.judge(inputs, params, seed)
     if knows_sessions(inputs):
         metrics["truth_v_measure"] = _against_truth(inputs, params, seed)
     if inputs.gold is not None:

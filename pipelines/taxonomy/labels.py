@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -45,7 +44,7 @@ def report(
     taxonomy: Document,
     model: str,
     split_of: Mapping[str, str],
-    remade: dict[str, Any] | None,
+    remade: scores.Remade | None,
 ) -> str:
     """Returns reports/taxonomy.json; every value in it is the same when the stage runs again.
 
@@ -56,7 +55,7 @@ def report(
         taxonomy: that they are of.
         model: that gave them.
         split_of: the split of each session.
-        remade: ``scores.stability``.
+        remade: ``scores.remade``.
     """
     n_by_intent = Counter(intent for given in labels for intent in given)
     n_strongest = Counter(next(iter(given)) for given in labels if given)
@@ -80,7 +79,7 @@ def report(
         "intents_per_labelled_session": round(sum(n_by_intent.values()) / n_named, 6) if n_named else None,
         "second_labelling": scores.agreement(*by_session),
         "overlap": scores.overlap(labels, taxonomy),
-        "stability": remade,
+        "stability": remade.report() if remade else None,
         "intents": [
             {
                 "id": intent.id,

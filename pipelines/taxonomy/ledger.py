@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.errors import BudgetError, TeacherError
+from pipelines.taxonomy.question import NO_SUCH_VALUE
 
 
 class Tokens(NamedTuple):
@@ -38,6 +39,7 @@ class Used:
     n_calls: int = 0  # requests sent, failed ones too
     n_stored: int = 0  # replies that were read from the cache instead; of this process
     n_unusable: int = 0  # replies that came, were paid for and could not be used
+    n_hallucinated: int = 0  # of these, those that name something that there is not: an id that the taxonomy lacks
     n_lost: int = 0  # calls without a reply that may have been billed: counted at the most they can cost
     read: int = 0
     written: int = 0
@@ -62,7 +64,16 @@ class Ledger:
         """The sum over all purposes."""
         total = Used()
         for used in self.by_purpose.values():
-            for name in ("n_calls", "n_stored", "n_unusable", "n_lost", "read", "written", "cost_usd"):
+            for name in (
+                "n_calls",
+                "n_stored",
+                "n_unusable",
+                "n_hallucinated",
+                "n_lost",
+                "read",
+                "written",
+                "cost_usd",
+            ):
                 setattr(total, name, getattr(total, name) + getattr(used, name))
             total.seconds += used.seconds
         return total
@@ -78,6 +89,7 @@ class Ledger:
         total = self.total
         lost = f", {total.n_lost:,} of them without a reply" if total.n_lost else ""
         unusable = f", {total.n_unusable:,} replies of no use" if total.n_unusable else ""
+        unusable += f" ({total.n_hallucinated:,} of them with made-up ids)" if total.n_hallucinated else ""
         return (
             f"{total.n_calls:,} calls{lost}{unusable}, {total.n_stored:,} stored replies, {total.read:,} tokens read, "
             f"{total.written:,} written, {total.cost_usd:.4f} USD"
@@ -148,6 +160,7 @@ class Ledger:
                 used.written += line["written"] or 0
                 used.cost_usd += line["usd"]
                 used.n_unusable += "problem" in line
+                used.n_hallucinated += NO_SUCH_VALUE in line.get("problem", "")
 
 
 def _lines_of_this_run(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,74 +1,65 @@
-"""How many topics: as many as best tell what a session shows next, in sessions that made no topic.
+"""How many topics: as many as come out alike when they are made anew from other sessions.
 
-Too few topics tell little; too many are seen too rarely to tell anything. Where sessions show one thing only: as many
-as keep topics compact (silhouette).
+The topics that one half of the sessions makes are compared with those of the other half; the finest number that agrees
+about as well as the best one is taken, since people merge easily and split hardly. Where sessions show one thing only,
+no session says what belongs together: as many as keep topics compact (silhouette).
 """
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
-from sklearn.metrics import silhouette_score
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-MIN_PAIRS = 200  # of things shown one after the other; with fewer, the loss is noise
-PSEUDO_COUNT = 20.0  # weight of what sessions show at large, in what a topic tells
-ENOUGH = 0.95  # of the best silhouette: it creeps upwards with the number, long after the groups say anything new
+MIN_PAIRS = 200  # of things shown one after the other in each half; with fewer, agreement is noise
+N_SPLITS = 3  # into halves, drawn anew
+ENOUGH = 0.95  # of the best agreement or silhouette: what is finer and nearly as good is worth more
 SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the most topics: the numbers that are tried
 
 Seen = Sequence[Sequence[int]]
 """What each session shows, as rows of the subjects, in order."""
 
 
-def best_cut(
-    grouped: Callable[[Seen, int], np.ndarray], vectors: Callable[[], np.ndarray], seen: Seen, max_topics: int
-) -> int:
+def best_cut(vectors: Callable[[Seen], np.ndarray], seen: Seen, max_topics: int) -> int:
     """Returns the number of topics.
 
     Args:
-        grouped: the group of every subject, from the sessions given and the number of groups.
-        vectors: of every subject, (S, D).
+        vectors: of every subject, (S, D), from the sessions given.
         seen: what each session shows.
         max_topics: the most.
     """
     n_subjects = 1 + max(max(shown, default=0) for shown in seen)
-    tried = sorted({min(max(2, round(share * max_topics)), n_subjects) for share in SHARES})
-    if tried[0] >= n_subjects:
-        return n_subjects
-    halves = seen[::2], seen[1::2]
-    if min(len(pairs(half)) for half in halves) >= MIN_PAIRS:
-        losses = {n: _losses(grouped, halves, n) for n in tried}
-        return _finest(losses)
-    points = vectors()
-    scores = {n: _silhouette(points, grouped(seen, n)) for n in tried if n < n_subjects}
+    tried = [n for n in sorted({max(2, round(share * max_topics)) for share in SHARES}) if n < n_subjects]
+    if not tried:
+        return min(max_topics, n_subjects)
+    if min(n_pairs(seen[::2]), n_pairs(seen[1::2])) >= MIN_PAIRS:
+        agreed = _agreement(vectors, seen, tried)
+        return max(n for n, score in agreed.items() if score >= ENOUGH * max(agreed.values()))
+    points = vectors(seen)
+    scores = {n: _silhouette(points, grouped(points, n)) for n in tried}
     return min(n for n, score in scores.items() if score >= ENOUGH * max(scores.values()))
 
 
-def next_losses(groups: np.ndarray, made_from: Seen, held_out: Seen) -> np.ndarray:
-    """Returns -log p(next thing | topic of this one) for every pair of ``held_out``, as counted in ``made_from``."""
-    counts = np.zeros((groups.max() + 1, len(groups)))
-    for one, other in pairs(made_from):
-        counts[groups[one], other] += 1
-    at_large = (counts.sum(axis=0) + 1) / (counts.sum() + len(groups))
-    told = (counts + PSEUDO_COUNT * at_large) / (counts.sum(axis=1, keepdims=True) + PSEUDO_COUNT)
-    return np.asarray([-np.log(told[groups[one], other]) for one, other in pairs(held_out)])
+def grouped(vectors: np.ndarray, n_groups: int) -> np.ndarray:
+    """Returns the group of each of (S, D) ``vectors``, (S,), by Ward's method: no chance is in it."""
+    return np.asarray(AgglomerativeClustering(n_groups, linkage="ward").fit_predict(vectors))
 
 
-def _losses(grouped: Callable[[Seen, int], np.ndarray], halves: tuple[Seen, Seen], n: int) -> np.ndarray:
-    """The losses of each half by topics made from the other."""
-    one, other = halves
-    return np.concatenate([next_losses(grouped(one, n), one, other), next_losses(grouped(other, n), other, one)])
+def n_pairs(seen: Seen) -> int:
+    """Returns how many neighbours there are among the distinct things that sessions show."""
+    return sum(len(list(pairwise(shown))) for shown in seen)
 
 
-def _finest(losses: dict[int, np.ndarray]) -> int:
-    """The largest number whose loss is within one standard error of the least: people merge easily and split hardly."""
-    best = min(losses, key=lambda n: float(losses[n].mean()))
-    worse = {n: found - losses[best] for n, found in losses.items()}
-    return max(n for n, gap in worse.items() if gap.mean() <= gap.std() / np.sqrt(len(gap)))
-
-
-def pairs(seen: Seen) -> list[tuple[int, int]]:
-    """Returns neighbours among the distinct things that a session shows."""
-    return [pair for shown in seen for pair in pairwise(shown)]
+def _agreement(vectors: Callable[[Seen], np.ndarray], seen: Seen, tried: Sequence[int]) -> dict[int, float]:
+    """The mean adjusted Rand index of the subjects' groups by two halves, by the number of groups."""
+    found: dict[int, list[float]] = {n: [] for n in tried}
+    for seed in range(N_SPLITS):
+        order = np.random.default_rng(seed).permutation(len(seen)).tolist()
+        one, other = (vectors([seen[place] for place in order[start::2]]) for start in (0, 1))
+        for n, scores in found.items():
+            scores.append(float(adjusted_rand_score(grouped(one, n), grouped(other, n))))
+    return {n: float(np.mean(scores)) for n, scores in found.items()}
 
 
 def _silhouette(points: np.ndarray, groups: np.ndarray) -> float:

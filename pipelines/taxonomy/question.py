@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 Reply = TypeVar("Reply", bound=BaseModel)
 Message = dict[str, str]
 
+NO_SUCH_VALUE = "not one of the values that the schema allows"
+"""What is said of an id that the taxonomy lacks."""
+
 MAX_REPLY_TOKENS = 4096  # bounds what a call can cost; a reply that needs more is cut, hence refused
 
 
@@ -82,5 +85,5 @@ def explained(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     parts = (str(part) for part in problem["loc"] if isinstance(part, int) or part.isidentifier())
     where = ".".join(parts) or "the reply"
-    short = {"json_invalid": "not valid JSON", "literal_error": "not one of the values that the schema allows"}
+    short = {"json_invalid": "not valid JSON", "literal_error": NO_SUCH_VALUE}
     return f"{where}: {short.get(problem['type'], problem['msg'])}"

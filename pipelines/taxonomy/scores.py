@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -61,14 +63,24 @@ def overlap(labels: Sequence[Labels], taxonomy: Document) -> dict[str, Any]:
     }
 
 
-def stability(
-    asked: Teacher, read: Sequence[RenderedSession], judged: Sequence[RenderedSession], may: Quotable, seeds: int
-) -> dict[str, Any] | None:
-    """Returns how alike taxonomies label that were made from different halves of ``read``; None without ``seeds``.
+@dataclass(frozen=True)
+class Remade:
+    """What taxonomies made anew say of the same sessions."""
 
-    Adjusted Rand index of the strongest labels of the ``judged`` sessions, over all pairs of remade taxonomies:
-    names do not matter, and chance counts zero.
-    """
+    session_ids: list[str]
+    strongest: list[list[str]]  # by taxonomy, of each session
+    n_intents: list[int]
+
+    def report(self) -> dict[str, Any]:
+        """Returns the adjusted Rand index over all pairs: names do not matter, chance counts zero."""
+        pairs = [round(float(adjusted_rand_score(one, other)), 6) for one, other in combinations(self.strongest, 2)]
+        return {"adjusted_rand": round(float(np.mean(pairs)), 6), "by_pair": pairs, "n_intents": self.n_intents}
+
+
+def remade(
+    asked: Teacher, read: Sequence[RenderedSession], judged: Sequence[RenderedSession], may: Quotable, seeds: int
+) -> Remade | None:
+    """Returns the labels of ``judged`` by taxonomies from different halves of ``read``; None without ``seeds``."""
     if seeds < 2 or not judged:
         return None
     labellings, sizes = [], []
@@ -77,12 +89,7 @@ def stability(
         taxonomy = asked.propose([read[place] for place in sorted(chosen)], may)
         labellings.append([strongest(given or {}) for given in asked.label(judged, taxonomy)])
         sizes.append(len(taxonomy.intents))
-    pairs = [
-        round(float(adjusted_rand_score(labellings[one], labellings[other])), 6)
-        for one in range(seeds)
-        for other in range(one + 1, seeds)
-    ]
-    return {"adjusted_rand": round(float(np.mean(pairs)), 6), "by_pair": pairs, "n_intents": sizes}
+    return Remade([session.session_id for session in judged], labellings, sizes)
 
 
 def _share(count: int, total: int) -> float | None:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +39,7 @@ class Taught:
     second: list[Labels]
     may: Quotable
     proposal: tuple[Document, Diff] | None  # in place of the approved taxonomy, where that no longer fits
-    remade: dict[str, Any] | None  # scores.stability
+    remade: scores.Remade | None
 
 
 def run(workspace: Workspace, params: Taxonomy, seed: int, *, dry_run: bool = False) -> None:
@@ -100,7 +99,7 @@ def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> 
         second=second,
         may=may,
         proposal=renewal.proposal(asked, sample.read, taxonomy, why, may) if why else None,
-        remade=scores.stability(asked, sample.read, sample.second, may, params.stability_seeds),
+        remade=scores.remade(asked, sample.read, sample.second, may, params.stability_seeds),
     )
 
 
@@ -113,6 +112,9 @@ def _write_tables(folder: Path, workspace: Workspace, taught: Taught, asked: Tea
     ):
         write_table(label_table(sessions, labels, taxonomy, model), folder / name, schemas.LABELS)
     _write(folder / workspace.used_taxonomy.name, taxonomy.to_yaml())
+    if taught.remade:
+        said = {"session_id": taught.remade.session_ids, "strongest": taught.remade.strongest}
+        _write(folder / workspace.remade.name, json.dumps(said) + "\n")
     content = shown.by_intent(sample.label, taught.labels, taxonomy, taught.may)
     _write(folder / workspace.shown_intents.name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     if taught.proposal:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipelines.taxonomy.meaning import vectors as meaning_vectors
-from pipelines.taxonomy.n_topics import best_cut
+from pipelines.taxonomy.n_topics import best_cut, grouped
 from pipelines.taxonomy.rendering import RenderedSession, Row
 from pipelines.taxonomy.words import area, content_words, page_key, search_key, spoken
 
@@ -25,7 +24,7 @@ MAX_SUBJECTS = 4_000  # the commonest; clustering holds the distances of all pai
 N_COVISIT_DIMENSIONS = 16
 N_WORD_DIMENSIONS = 150
 WORDS_WEIGHT, MEANING_WEIGHT, AREA_WEIGHT, COVISIT_WEIGHT = 0.3, 1.0, 0.3, 2.0
-"""Chosen on validation sessions by ``n_topics.next_losses``, which reads no truth (docs/decisions/0007-taxonomy.md)."""
+"""Chosen on validation sessions by a score that reads no truth (docs/decisions/0007-taxonomy.md)."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,8 @@ def topics(sessions: Sequence[RenderedSession], max_topics: int) -> list[Topic]:
     fixed = _content_vectors(subjects)
     row_of = {subject.key: row for row, subject in enumerate(subjects)}
     seen = [[row_of[key] for key in visit if key in row_of] for visit in visits]
-    n_topics = best_cut(
-        lambda made_from, n: _grouped(_vectors(fixed, made_from), n), lambda: _vectors(fixed, seen), seen, max_topics
-    )
-    groups = _grouped(_vectors(fixed, seen), n_topics)
+    n_topics = best_cut(lambda made_from: _vectors(fixed, made_from), seen, max_topics)
+    groups = grouped(_vectors(fixed, seen), n_topics)
     found = [[one for one, of in zip(subjects, groups, strict=True) if of == group] for group in range(max(groups) + 1)]
     ranked = [sorted(topic, key=lambda subject: (-subject.n_sessions, subject.key)) for topic in found]
     return sorted(ranked, key=lambda topic: (-sum(subject.n_sessions for subject in topic), topic[0].key))
@@ -113,10 +110,6 @@ def _commonest_rows(visits: Sequence[Visit]) -> Visit:
 def _rank(paths: Mapping[tuple[str, str], int], key: str, row: Row) -> tuple[int, str]:
     path = str(row.get("page", ""))
     return -paths[key, path], path
-
-
-def _grouped(vectors: np.ndarray, n_groups: int) -> np.ndarray:
-    return np.asarray(AgglomerativeClustering(n_groups, linkage="ward").fit_predict(vectors))
 
 
 def _vectors(fixed: np.ndarray, seen: Sequence[Sequence[int]]) -> np.ndarray:

@@ -17,11 +17,13 @@ def test_labels_by_people_are_scored_apart(repository: Path) -> None:
     sessions = pa.table({"visitor_id": [f"v{row}" for row in range(8)], "split": ["train"] * 8})
     eye = np.eye(2, dtype=np.float32)
     decided = eye[[0, 1, 0, 1, 0, 1, 0, 1]].astype(bool)
+    said = np.array(["a", "b", "b", "a"])
     inputs = Inputs(
         events=sessions, sessions=sessions, identity=sessions, embeddings=np.zeros((8, 2), np.float32),
         student=cast(Any, SimpleNamespace(intent_ids=("a", "b"))), probabilities=decided.astype(np.float32),
-        decided=decided, labels=Labelling(np.array([0, 1, 2, 5]), eye[[0, 1, 1, 0]], ("made-up",)), second_labels=None,
-        gold=Labelling(np.array([0, 1, 2, 4]), eye[[0, 1, 0, 0]], ("people",)), truth=Path("none"), demo_bank=False,
+        decided=decided, labels=Labelling(np.array([0, 1, 2, 5]), eye[[0, 1, 1, 0]], ("made-up",), said),
+        second_labels=None, gold=Labelling(np.array([0, 1, 2, 4]), eye[[0, 1, 0, 0]], ("people",), said), remade=None,
+        truth=Path("none"), demo_bank=False,
     )  # fmt: skip
     found = judge(inputs, cast(Any, SimpleNamespace(n_bootstrap=20)), 7).metrics["taxonomy"]["gold"]
     assert found["n_sessions"] == 3

@@ -249,6 +249,7 @@ def test_an_unusable_reply_is_asked_for_once_more_then_refused(tmp_path: Path, a
         with pytest.raises(TeacherError, match=message) as refused:
             asked.ask(question())
     assert len(server.requests) == asked.ledger.total.n_unusable == 2
+    assert asked.ledger.total.n_hallucinated == 0
     assert right_to_the_token(asked, server)
     assert n_stored(tmp_path) == 0
     assert "secret" not in str(refused.value)
