@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]+$")]
 
 
 class Block(BaseModel):
@@ -130,6 +131,7 @@ class Ingest(Block):
     sources: Annotated[list[Source], Field(min_length=1)]
     window: Window
     max_rejected_share: Share
+    url_parameters: list[Parameter]
     duplicates: Duplicates
     bots: Bots
     clocks: Clocks

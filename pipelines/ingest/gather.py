@@ -58,10 +58,10 @@ def connect(scratch: Path, secret: bytes) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _define(connection: duckdb.DuckDBPyConnection, secret: bytes) -> None:
+def _define(connection: duckdb.DuckDBPyConnection, secret: bytes, url_parameters: Sequence[str] = ()) -> None:
     ids.define(connection, secret)
     scrub.define(connection)
-    pages.define(connection)
+    pages.define(connection, url_parameters)
 
 
 def find(root: Path, sources: Sequence[Source]) -> list[SourceFile]:
@@ -100,7 +100,7 @@ def _worker(
     connection: duckdb.DuckDBPyConnection, block: Ingest, secret: bytes
 ) -> Callable[[tuple[Source, RawRows]], tuple[int, dict[Origin, int]]]:
     """Returns what cleans a block into the tables, over a connection whose temporary tables are its own."""
-    _define(connection, secret)
+    _define(connection, secret, block.url_parameters)
     cleaner = clean.Cleaner(connection, block.window)
 
     def work(item: tuple[Source, RawRows]) -> tuple[int, dict[Origin, int]]:

@@ -1,6 +1,6 @@
 """URLs without what they may carry, and the page template behind a URL, as DuckDB macros.
 
-The rules, each with a test. Of a URL stay scheme, host and path, and the parameters of ``PARAMETERS``; user and
+The rules, each with a test. Of a URL stay scheme, host and path, and the parameters of the allow-list; user and
 password, fragment, path parameters (``;jsessionid=...``), sessions in brackets (``/(S(...))/``) and all other
 parameters go. Of a page stays the path in lower case without a trailing slash, percent signs decoded, and in it ``:id``
 stands for a segment that is an identifier:
@@ -15,6 +15,8 @@ Words with a number (``401k``, ``used-cars-2026``) stay. A token shorter than 24
 or without any digit, is taken for a word. Templates of templates are the same templates.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
 import duckdb
@@ -23,13 +25,18 @@ PARAMETERS: Final = (
     "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id", "utm_source_platform",
     "utm_creative_format", "utm_marketing_tactic",
 )  # fmt: skip
-"""The query parameters that a stored URL keeps: those of campaigns, whose values are scrubbed."""
+"""The query parameters that a stored URL keeps in any case: those of campaigns. All values are scrubbed."""
 PATH_PARAMETERS: Final = r"(?:;|%3[Bb])[^/]*|/\([A-Za-z]\([^/]*\)\)"
 
 
-def define(connection: duckdb.DuckDBPyConnection) -> None:
-    """Defines ``clean_url(url)``, ``page_of_url(url)`` and ``page_template(url_or_path)``."""
-    kept = rf"(?:{'|'.join(PARAMETERS)})="
+def define(connection: duckdb.DuckDBPyConnection, more: Sequence[str] = ()) -> None:
+    """Defines ``clean_url(url)``, ``page_of_url(url)`` and ``page_template(url_or_path)``.
+
+    Args:
+        connection: gets the macros.
+        more: query parameters that a stored URL keeps besides ``PARAMETERS``.
+    """
+    kept = rf"(?:{'|'.join(map(re.escape, (*PARAMETERS, *more)))})="
     connection.execute(rf"""CREATE TEMP MACRO clean_url(v) AS CASE
         WHEN v IS NULL OR NOT regexp_matches(v, '[?#;@(]|%3[Bb]') THEN v ELSE
         regexp_replace(regexp_replace(regexp_extract(v, '^[^?#]*'), '^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*@', '\1//'),

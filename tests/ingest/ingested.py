@@ -99,6 +99,7 @@ def block(
             "sources": list(sources),
             "window": {"from": None, "to": None} | dict(window or {}),
             "max_rejected_share": max_rejected_share,
+            "url_parameters": [],
             "duplicates": {"same_id": True, "same_payload": True, "id_conflict": True} | dict(duplicates or {}),
             "bots": {"declared": bots, "behaviour": bots},
             "clocks": {"ahead": clocks, "behind": clocks},

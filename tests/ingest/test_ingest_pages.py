@@ -104,3 +104,11 @@ def test_a_template_of_a_template_and_a_clean_url_of_a_clean_url_are_the_same(
 ) -> None:
     query = "SELECT page_template(page_template($1)) = page_template($1), clean_url(clean_url($1)) = clean_url($1)"
     assert connection.execute(query, [url]).fetchall() == [(True, True)]
+
+
+def test_a_stored_url_keeps_the_parameters_that_are_allowed_as_well() -> None:
+    with duckdb.connect() as connection:
+        pages.define(connection, ["product", "v.2"])
+        given = "https://bank.example/a?product=card&v.2=b&vx2=c&utm_source=mail&name=jo"
+        found = connection.execute("SELECT clean_url($1)", [given]).fetchall()
+    assert found == [("https://bank.example/a?product=card&v.2=b&utm_source=mail",)]
