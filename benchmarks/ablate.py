@@ -45,6 +45,11 @@ NONE: Final = {"next_event": 0.0, "masked_events": 0.0, "contrastive": 0.0, "nei
 ROWS: Final[dict[str, dict[str, Any]]] = {
     "defaults": {},
     "transformer": {"architecture": "transformer"},
+    "events 64 wide": {"gru": {"event_dim": 64}},
+    "256 units": {"gru": {"hidden_dim": 256}},
+    "dropout .3": {"gru": {"dropout": 0.3}},
+    "fields hidden in a tenth": {"field_dropout": 0.1},
+    "no field hidden": {"field_dropout": 0.0},
     "pooling last": {"pooling": "last"},
     "pooling mean": {"pooling": "mean"},
     "pooling attention": {"pooling": "attention"},
@@ -63,7 +68,6 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "with element": {"fields": {"element": {"kind": "token", "column": "element"}}},
     "predicts text too": {"targets": {"text": 1.0}},
     "predicts elapsed too": {"targets": {"elapsed": 0.3}},
-    "no field dropout": {"field_dropout": 0.0},
     "128 dimensions": {"embedding_dim": 128},
 }
 METRICS: Final = {
