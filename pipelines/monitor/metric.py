@@ -4,9 +4,14 @@ Evidently's EmbeddingsDrift is not used: in a report it also draws an unseeded t
 of its other methods, as they come, alarm on samples of one distribution, or on none (make bench-drift).
 """
 
+from typing import Final
+
+from evidently import Dataset
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
 
-ALIAS = "evidently:metric_v2:SignalScore"
+ALIAS: Final = "evidently:metric_v2:SignalScore"
+COLUMN: Final = "{signal}: times its limit"
+"""Of the window's table: what is a field of the metric makes another metric of each day, and no line of them all."""
 
 
 class SignalScore(SingleValueMetric):  # type: ignore[misc]  # evidently has no types
@@ -17,14 +22,13 @@ class SignalScore(SingleValueMetric):  # type: ignore[misc]  # evidently has no 
 
     signal: str
     label: str
-    times_the_limit: float
 
 
 class SignalScoreCalculation(SingleValueCalculation[SignalScore]):  # type: ignore[misc]
     """Found by Evidently through its type argument."""
 
-    def calculate(self, context: object, current_data: object, reference_data: object) -> SingleValue:
-        return self.result(self.metric.times_the_limit)
+    def calculate(self, context: object, current_data: Dataset, reference_data: object) -> SingleValue:
+        return self.result(float(current_data.column(COLUMN.format(signal=self.metric.signal)).data.iloc[0]))
 
     def display_name(self) -> str:
         return f"{self.metric.label}: distance in limits (above 1: drift)"

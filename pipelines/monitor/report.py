@@ -15,7 +15,7 @@ from evidently.tests import lte
 
 from pipelines.drift.comparison import Finding
 from pipelines.drift.signals import SIGNALS
-from pipelines.monitor.metric import SignalScore
+from pipelines.monitor.metric import COLUMN, SignalScore
 
 NONE: Final = "(none)"
 SHOWN: Final = ("intents", "confidence", "abstention", "session_length", "pace", "channels", "entries")
@@ -32,18 +32,12 @@ def snapshot(findings: Sequence[Finding], window: pa.Table, reference: pa.Table,
 
     The distributions that it draws below the signals are for the eye: what drifted, the signals' limits say.
     """
-    scored = [
-        SignalScore(
-            signal=finding.signal,
-            label=finding.label,
-            times_the_limit=round(finding.score / finding.limit, 4),
-            tests=[lte(1.0)],
-        )
-        for finding in findings
-    ]
+    scored = [SignalScore(signal=one.signal, label=one.label, tests=[lte(1.0)]) for one in findings]
+    scores = {COLUMN.format(signal=one.signal): round(one.score / one.limit, 4) for one in findings}
     drawn = [ValueDrift(column=name, method="psi", tests=[]) for name in SHOWN]
-    definition = DataDefinition(categorical_columns=list(SHOWN))
-    parts = [Dataset.from_pandas(_columns(table), data_definition=definition) for table in (window, reference)]
+    definition = DataDefinition(categorical_columns=list(SHOWN), numerical_columns=list(scores))
+    tables = [_columns(table).assign(**scores) for table in (window, reference)]  # both: they are to be alike
+    parts = [Dataset.from_pandas(table, data_definition=definition) for table in tables]
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return Report([*scored, *drawn], include_tests=True).run(*parts, timestamp=midnight)
 

@@ -47,3 +47,16 @@ def test_a_day_reported_again_takes_the_place_of_its_snapshot(tmp_path: Path) ->
     assert len(kept.list_runs(project.id)) == 2
     shown = [value.metric_labels["signal"] for panel in project.dashboard.model().panels for value in panel.values]
     assert sorted(shown) == sorted(signal.name for signal in SIGNALS), "each signal is on one panel"
+
+
+def test_a_signal_is_one_metric_whatever_its_score_so_that_its_days_make_a_line() -> None:
+    reference, metrics, scores = observed(120, seed=2), [], []
+    for seed in (1, 3):
+        window = observed(60, seed=seed)
+        shown = snapshot(compare(window, reference, THRESHOLDS), window, reference, DAY).dict()
+        found = [one for one in shown["metrics"] if one["metric_name"].startswith("SignalScore")]
+        metrics.append([one["id"] for one in found])
+        scores.append([one["value"] for one in found])
+    assert metrics[0] == metrics[1]
+    assert len(metrics[0]) == len(SIGNALS)
+    assert scores[0] != scores[1]
