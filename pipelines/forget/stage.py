@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from itertools import compress
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +74,16 @@ def _write(
             line for line in sample.read_text("utf-8").splitlines() if json.loads(line)["session_id"] not in sessions
         ]
         staging.path(sample).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    if workspace.remade.exists() and sessions:
+        staging.path(workspace.remade).write_text(_remade_without(workspace.remade, sessions), encoding="utf-8")
+
+
+def _remade_without(path: Path, sessions: set[str]) -> str:
+    """What the remade taxonomies say of the sessions that stay."""
+    said = json.loads(path.read_text("utf-8"))
+    stay = [session not in sessions for session in said["session_id"]]
+    strongest = [list(compress(of_one, stay)) for of_one in said["strongest"]]
+    return json.dumps({"session_id": list(compress(said["session_id"], stay)), "strongest": strongest}) + "\n"
 
 
 def _renew_bundle(one: Removal, staging: Staging) -> None:
