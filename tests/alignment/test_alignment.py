@@ -116,7 +116,7 @@ def test_a_retrained_encoder_is_aligned_with_the_champion_at_its_promotion(
     tiny_run: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = Workspace(tmp_path / "root")
-    shutil.copytree(tiny_run.artifacts, workspace.artifacts, ignore=shutil.ignore_patterns("events"))
+    shutil.copytree(tiny_run.artifacts, workspace.artifacts)
     shutil.copyfile(tiny_run.params, workspace.params)
     values = params.load(workspace.params)
     promote(workspace, values)
@@ -146,7 +146,7 @@ def test_a_champion_without_anchors_is_no_obstacle(
     tiny_run: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = Workspace(tmp_path / "root")
-    shutil.copytree(tiny_run.artifacts, workspace.artifacts, ignore=shutil.ignore_patterns("events"))
+    shutil.copytree(tiny_run.artifacts, workspace.artifacts)
     shutil.copyfile(tiny_run.params, workspace.params)
     promote(workspace, params.load(workspace.params))
     held = champion.current(workspace)

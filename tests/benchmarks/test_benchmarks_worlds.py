@@ -278,7 +278,7 @@ def test_interrupted_it_leaves_no_child_and_goes_on_later(repository: Path, endi
     ) as process:
         child = hanging_child(repository, process)
         process.send_signal(ending)
-        printed, _ = process.communicate(timeout=20)
+        printed, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "interrupted; finished runs are kept" in printed
     assert "Traceback" not in printed
