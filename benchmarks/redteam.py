@@ -5,7 +5,6 @@ without it, or when an attack for silence empties the labels. The row `mention` 
 reader may take for evidence, and the level to compare `plain` with.
 """
 
-import argparse
 import json
 import math
 from collections import defaultdict
@@ -15,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.attacks import Attack, attacks
+from benchmarks.options import of_a_model
 from pipelines import params as params_file
 from pipelines import schemas, telemetry
 from pipelines.paths import Workspace
@@ -89,10 +89,7 @@ def distinct(chosen: list[Attack]) -> list[Attack]:
 
 def main() -> None:
     """Prints the table and writes reports/bench/redteam.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="BLOCK.KEY=VALUE")
-    parser.add_argument("--dry-run", action="store_true", help="show the calls, tokens and dollars; call nobody")
-    options = parser.parse_args()
+    options = of_a_model(__doc__)
     telemetry.switch_off()
     workspace = Workspace(Path.cwd())
     block = params_file.load(workspace.params, options.overrides).taxonomy

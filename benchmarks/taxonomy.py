@@ -7,7 +7,6 @@ part labelled: the student on frozen sentence vectors beside clusters that are c
 an LLM: ``python -m benchmarks.taxonomy --set taxonomy.model=... --dry-run`` first.
 """
 
-import argparse
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks import question_models
+from benchmarks.options import of_a_model
 from benchmarks.questions import Questions, in_words, read_questions
 from benchmarks.report import Row, Section, write_columns
 from pipelines import params as params_file
@@ -60,10 +60,7 @@ Rows = dict[str, Row]
 
 def main() -> None:
     """Prints the tables and writes reports/bench/taxonomy.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="BLOCK.KEY=VALUE")
-    parser.add_argument("--dry-run", action="store_true", help="show the calls, tokens and dollars; call nobody")
-    options = parser.parse_args()
+    options = of_a_model(__doc__)
     telemetry.switch_off()
     folder = Path(os.environ.get("CLICKS_DATA", REPOSITORY.parent / "shared" / "data")) / "banking77"
     if not (folder / "train.csv").exists():

@@ -1,6 +1,7 @@
 """What a retraining asks in Airflow before it promotes: about the taxonomy, where it changed; then about the whole."""
 
 import re
+from abc import abstractmethod
 from datetime import timedelta
 from typing import Any
 
@@ -25,9 +26,9 @@ class Question(ApprovalOperator):  # type: ignore[misc]  # Airflow has no types 
         super().__init__(defaults="Reject", notifiers=Alert(AWAITED), **options)
         self.run_name = run_name
 
+    @abstractmethod
     def text(self, run: Run, found: Verdict) -> str | None:
         """Returns what the form shows, or None where there is nothing to ask."""
-        raise NotImplementedError
 
     def execute(self, context: Any) -> Any:
         root = Workspace(ROOT)

@@ -119,6 +119,17 @@ def current(workspace: Workspace, version: str | None = None) -> Champion:
     return _opened(workspace.champions / names[-1])
 
 
+def present(workspace: Workspace, command: str) -> Champion | None:
+    """Returns the champion, if there is one that can be read; ``command`` says so of one that cannot."""
+    if not workspace.champion.exists():
+        return None
+    try:
+        return current(workspace)
+    except ChampionError as error:
+        print(f"{command}: no comparison: {error}")
+        return None
+
+
 def promoted(workspace: Workspace) -> list[str]:
     """Returns every promoted version, oldest first."""
     return sorted(manifest.parent.name for manifest in workspace.champions.glob(f"*/{MANIFEST}"))

@@ -41,7 +41,7 @@ def history(drift: Path, champion: str) -> dict[date, bool]:
     found = {}
     for path in drift.glob("????-??-??.json"):
         report = json.loads(path.read_text(encoding="utf-8"))
-        if report["versions"]["version"] == champion:
+        if report.get("versions", {}).get("version") == champion:  # a report of an earlier kind names none
             found[date.fromisoformat(path.stem)] = bool(report["drifted"])
     return found
 

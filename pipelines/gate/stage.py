@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipelines import champion, schemas
 from pipelines import params as params_file
 from pipelines.champion import Champion
-from pipelines.errors import ChampionError, GateError, TableError
+from pipelines.errors import GateError, TableError
 from pipelines.evaluate.inputs import Inputs, read_inputs
 from pipelines.gate import page, taxonomy
 from pipelines.gate.compare import Rivals, compared
@@ -31,7 +31,7 @@ def run(workspace: Workspace, params: Params, challenger: Path | None) -> None:
     made = Workspace(challenger.resolve()) if challenger else workspace
     if challenger:
         params = params_file.load(made.params)
-    held = _present(workspace)
+    held = champion.present(workspace, "gate")
     inputs = read_inputs(made)
     if inputs.student is None:
         raise TableError("artifacts/student is missing: run the stages first (`dvc repro`)")
@@ -44,17 +44,6 @@ def run(workspace: Workspace, params: Params, challenger: Path | None) -> None:
     print(f"gate: {verdict.sentence}\ngate: {made.gate.with_suffix('.html')}")
     if not verdict.passed:
         raise GateError(verdict.sentence)
-
-
-def _present(workspace: Workspace) -> Champion | None:
-    """The champion, if there is one that can be compared with; without one there is nothing to be worse than."""
-    if not workspace.champion.exists():
-        return None
-    try:
-        return champion.current(workspace)
-    except ChampionError as error:
-        print(f"gate: no comparison: {error}")
-        return None
 
 
 def _comparisons(

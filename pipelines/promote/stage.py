@@ -48,7 +48,7 @@ def run(workspace: Workspace, params: Params, challenger: Path | None = None) ->
     """
     made = Workspace(challenger.resolve()) if challenger else workspace
     with champion.claim(workspace):
-        present = _present(workspace)
+        present = champion.present(workspace, "promote")
         manifest = _bundle(workspace, made, params_file.load(made.params) if challenger else params, present)
         record = manifest.record
         if present and present.version == record.version:
@@ -150,14 +150,6 @@ def _of_drawn_visitors(sessions: pa.Table, n_sessions: int, seed: int) -> pa.Arr
     drawn = np.zeros(len(counts), bool)
     drawn[order[n_before < n_sessions]] = True
     return pa.array(drawn[visitors])
-
-
-def _present(workspace: Workspace) -> Champion | None:
-    """The champion that can be returned to, if there is one; a damaged one is replaced like none."""
-    try:
-        return champion.current(workspace)
-    except ChampionError:
-        return None
 
 
 def _intact(workspace: Workspace) -> Iterator[str]:

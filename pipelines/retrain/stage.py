@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines import champion, dvcfile, runs
 from pipelines.champion import Champion
 from pipelines.claim import claimed
-from pipelines.errors import ChampionError, ParamsError, SkippedError
+from pipelines.errors import ParamsError, SkippedError
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.repository import dvc, git
@@ -35,7 +35,7 @@ def run(
     with claimed(workspace.retrainings / ".lock", "prepares a retraining here"):
         earlier = [one for one in runs.known(workspace) if one.name != name]
         runs.insist_on_budget(earlier, cause, params.retrain, datetime.now(UTC))
-        folder, present = runs.folder(workspace, name), _present(workspace)
+        folder, present = runs.folder(workspace, name), champion.present(workspace, "retrain")
         code = worktree.make(workspace, folder)
         new = _filled(workspace, folder, present, overrides)
         if present and not new:
@@ -83,14 +83,6 @@ def _overrides(params: Params, profile: Profile, days: Days) -> list[str]:
     values = params.retrain.fast if profile == "fast" else {}
     overrides = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
     return overrides + [f'ingest.window.{side}="{day}"' for side, day in (("from", from_), ("to", to)) if day]
-
-
-def _present(workspace: Workspace) -> Champion | None:
-    try:
-        return champion.current(workspace)
-    except ChampionError as error:
-        print(f"retrain: no champion to compare with: {error}")
-        return None
 
 
 def _record(
