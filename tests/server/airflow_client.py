@@ -30,10 +30,12 @@ class Server:
         self.settings = {**child_environment(), **settings, "CLICKS_ROOT": str(workspace.root)}
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
+        self.begin = 0  # of what the present start printed, in server.log
 
     def start(self) -> None:
         self.home.mkdir(exist_ok=True)
         with (self.home / "server.log").open("ab") as log:
+            self.begin = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.airflow_server", "--port", str(self.port), "--home", str(self.home)],
                 cwd=REPOSITORY,
@@ -55,7 +57,7 @@ class Server:
 
     def printed(self) -> bytes:
         """What the present start printed."""
-        return (self.home / "server.log").read_bytes().rpartition(b"starting Airflow")[2]
+        return (self.home / "server.log").read_bytes()[self.begin :]
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON that Airflow answers; a refusal raises urllib.error.HTTPError."""
