@@ -1,11 +1,12 @@
 """The bank's own tracker: how events are written, when they arrive, what goes wrong on the way."""
 
-import json
+from collections.abc import Mapping
 from datetime import date, timedelta
 from json.encoder import encode_basestring as _quoted
 from typing import Final, NamedTuple
 
 import numpy as np
+import orjson
 
 from pipelines.simulate.behaviour import TrackerNumbers
 from pipelines.simulate.content import Page, Screen
@@ -13,7 +14,6 @@ from pipelines.simulate.draws import Draws, Purpose, generator
 from pipelines.simulate.record import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, Client, Event
 
 _ID_LETTERS: Final = 16
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def event_ids(seed: int, stream: int, n_events: int) -> list[str]:
@@ -110,16 +110,21 @@ class Writer:
 
 
 class _Minutes(dict[int, str]):
-    """The start of a time as written, by minutes since the first day: made when asked for, clocks may be off."""
+    """The start of a time as written, by minutes since the first day: a day's when asked for, clocks may be off."""
 
     def __init__(self, start: date) -> None:
         self._start = start
+        self._of_day = [f"T{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
 
     def __missing__(self, minute: int) -> str:
-        hours, of_hour = divmod(minute, 60)
-        days, of_day = divmod(hours, 24)
-        written = self[minute] = f"{self._start + timedelta(days)}T{of_day:02d}:{of_hour:02d}:"
-        return written
+        day = minute // len(self._of_day)
+        written = f"{self._start + timedelta(day)}"
+        self.update(enumerate([written + time for time in self._of_day], day * len(self._of_day)))
+        return self[minute]
+
+
+def _encode(fields: Mapping[str, object]) -> str:
+    return orjson.dumps(fields).decode()
 
 
 def _event(event: Event) -> str:
