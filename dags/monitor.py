@@ -11,11 +11,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param
-from airflow.sdk.exceptions import AirflowSkipException
 
 from pipelines import params
 from pipelines.airflow_assets import DRIFT
-from pipelines.airflow_tasks import DEFAULTS, ROOT, shell_task
+from pipelines.airflow_tasks import DEFAULTS, ROOT, shell_task, skip
 from pipelines.drift import policy
 from pipelines.paths import Workspace
 
@@ -25,13 +24,13 @@ TO, DAY = f"{{{{ {END} }}}}", f"{{{{ macros.ds_add({END}, -1) }}}}"
 ASKED = "{{ 'yes' if params.to and dag_run.run_type == 'manual' else 'no' }}"  # a day that a person names, be it past
 
 
-def alarm(day: str, asked: str, outlet_events: Any = None) -> None:
+def alarm(day: str, asked: str, ti: Any = None, outlet_events: Any = None) -> None:
     """An event of the asset `drift`, if the report of the day is an alarm that is to start something."""
     workspace, last = Workspace(ROOT), date.fromisoformat(day)
     cooldown_days = params.load(workspace.params).monitor.cooldown_days
     decided = policy.decide(workspace.drift, last, datetime.now(UTC).date(), cooldown_days, asked == "yes")
     if not decided.announce:
-        raise AirflowSkipException(decided.reason)
+        skip(ti, decided.reason)
     policy.keep(workspace.drift, last)
     outlet_events[DRIFT].extra = dict(decided.extra)
 

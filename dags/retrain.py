@@ -2,8 +2,9 @@
 
 `workspace` takes the data and settings of now; where the champion was made of the same, the run ends there as skipped.
 The stages and their order come from dvc.yaml: one added there appears here by itself, and DVC skips what did not
-change. One run and one task at a time. Nothing before `promote` touches the champion, and nothing at all the branch,
-the index or the files of whoever works in the repository.
+change. A taxonomy that the stage of that name proposes is asked about before anything is labelled by it. One run and
+one task at a time. Nothing before `promote` touches the champion, and nothing at all the branch, the index or the files
+of whoever works in the repository.
 """
 
 import shlex
@@ -12,9 +13,10 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule
 
 from pipelines import dvcfile
-from pipelines.airflow_approval import PromotionQuestion, TaxonomyQuestion
+from pipelines.airflow_approval import RENEWAL, PromotionQuestion, TaxonomyQuestion
 from pipelines.airflow_assets import DRIFT
 from pipelines.airflow_tasks import DEFAULTS, MACROS, ROOT, RUN, RUN_FOLDER, shell_task
+from pipelines.approve.question import RenewalQuestion
 
 STAGES = dvcfile.read(ROOT / "dvc.yaml")
 DAY = {"type": ["null", "string"], "format": "date"}
@@ -62,26 +64,50 @@ with DAG(
         )
         for stage in STAGES
     }
+    renewal = RenewalQuestion(
+        task_id=RENEWAL,
+        subject="Retraining {{ run_name(run_id) }}: the proposed taxonomy?",
+        doc_md="Asked only where the stage proposes one, since the approved one fits no longer",
+    )
+    relabel = shell_task(
+        "relabel",
+        "exec dvc repro --single-item taxonomy",
+        hours=12,
+        description="Labels by the taxonomy that was approved just now",
+        cwd=RUN_FOLDER,
+    )
+    stages["taxonomy"] >> renewal >> relabel
     for name, awaited in dvcfile.upstream(STAGES).items():
         stages[name] << ([stages[other] for other in awaited] or workspace)
+        if "taxonomy" in awaited:
+            stages[name] << relabel
+            stages[name].trigger_rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS  # mostly nothing is proposed
+    audit = shell_task(
+        "audit",
+        f"exec python -m pipelines audit --challenger .work/retrain/{RUN}",
+        hours=12,
+        description="A new encoder over seeds, and what two random inputs cost it; profile `fast` skips it",
+        retries=0,
+    )
     gate = shell_task(
         "gate",
         f"exec python -m pipelines gate --challenger .work/retrain/{RUN}",
         hours=2,
         description="Beside the champion on the same sessions; a challenger that is worse fails here",
         retries=0,
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # audited or not
     )
-    [task for task in stages.values() if not task.downstream_list] >> gate
+    last = [task for task in stages.values() if not task.downstream_list]
+    last >> audit >> gate
+    last >> gate
     taxonomy = TaxonomyQuestion(
         task_id="approve_taxonomy",
         subject="Retraining {{ run_name(run_id) }}: another taxonomy?",
-        run_name=RUN,
-        doc_md="Asked only where the intents are not the champion's",
+        doc_md="Asked only where the intents are not the champion's, and this run did not ask before",
     )
     approval = PromotionQuestion(
         task_id="approve",
         subject="Retraining {{ run_name(run_id) }}: the new champion?",
-        run_name=RUN,
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # where nothing is new, nobody is asked
         doc_md="A person's yes, or the gate's by `retrain.approval: policy`; silence is no",
     )

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     retrain.add_argument("--profile", choices=("full", "fast"), default="full", help="fast: with `retrain.fast`")
     retrain.add_argument("--cause", choices=("person", "schedule", "alarm"), default="person", help="who starts it")
     retrain.add_argument("--because", default="", metavar="TEXT", help="shown to whoever approves it")
-    for name in ("gate", "promote"):
+    for name in ("audit", "gate", "promote"):
         added[name].add_argument("--challenger", type=Path, help="a retraining's workspace (default: --root itself)")
     person = added["forget"].add_mutually_exclusive_group(required=True)
     person.add_argument("--customer", metavar="ID", help="a login as the source gave it: all visitors linked to it")

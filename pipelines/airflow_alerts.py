@@ -1,9 +1,11 @@
 """A line to people when a task failed for good or waits for an answer: where a connection `clicks_alerts` is set, only.
 
-Of type smtp, it goes by mail to the address in the connection's extra, {"to": "..."}; of any other type, as
-{"text": "..."} to the connection's host, which is what the incoming webhooks of chat programs take.
+Of type smtp, it goes by mail to the address in the connection's extra, {"to": "..."}, and comes from `from_email` there
+or, without it, from the same; of any other type, as {"text": "..."} to the connection's host, which is what the
+incoming webhooks of chat programs take.
 """
 
+import html
 import json
 import urllib.request
 from collections.abc import Sequence
@@ -42,8 +44,12 @@ class Alert(BaseNotifier):  # type: ignore[misc]  # Airflow has no types here
             from airflow.providers.smtp.hooks.smtp import SmtpHook
 
             with SmtpHook(smtp_conn_id=CONNECTION) as hook:
+                told = connection.extra_dejson
                 hook.send_email_smtp(
-                    to=connection.extra_dejson["to"], subject="Clicks to Intent", html_content=self.message
+                    to=told["to"],
+                    from_email=told.get("from_email", told["to"]),
+                    subject="Clicks to Intent",
+                    html_content=html.escape(self.message),
                 )
             return
         host = connection.host or ""

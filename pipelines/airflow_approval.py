@@ -3,53 +3,66 @@
 import re
 from abc import abstractmethod
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from pipelines import params, runs, verdict
 from pipelines.airflow_alerts import AWAITED, Alert
-from pipelines.airflow_tasks import ROOT
+from pipelines.airflow_tasks import ROOT, skip
 from pipelines.paths import Workspace
 from pipelines.runs import Run
-from pipelines.verdict import Verdict
+
+RENEWAL: Final = "renew_taxonomy"
+"""The task that asks about a proposed taxonomy (approve/question.py)."""
 
 
 class Question(ApprovalOperator):  # type: ignore[misc]  # Airflow has no types here
     """Asks a person; silence is no. With `retrain.approval: policy` the gate's verdict is the answer."""
 
-    template_fields = ("subject", "run_name")
+    template_fields = ("subject",)
+    nothing = "nothing to ask"
 
-    def __init__(self, *, run_name: str, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(defaults="Reject", notifiers=Alert(AWAITED), **options)
-        self.run_name = run_name
 
     @abstractmethod
-    def text(self, run: Run, found: Verdict) -> str | None:
+    def text(self, run: Run) -> str | None:
         """Returns what the form shows, or None where there is nothing to ask."""
 
     def execute(self, context: Any) -> Any:
         root = Workspace(ROOT)
         retrain = params.load(root.params).retrain
-        run = next(one for one in runs.known(root) if one.name == self.run_name)
-        found = verdict.read(Workspace(runs.folder(root, self.run_name)))
-        self.body = self.text(run, found)
+        name = runs.name_of(context["run_id"])
+        self.body = self.text(next(one for one in runs.known(root) if one.name == name))
         if self.body is None:
-            raise AirflowSkipException("the taxonomy is the champion's: nothing to ask")
+            skip(context["ti"], self.nothing)
         self.log.info("%s", self.body)
         if retrain.approval == "policy":
-            self.log.info("approved by policy (retrain.approval), since the gate passed it")
-            return None
+            return self.by_policy(context)
         self.response_timeout = timedelta(days=retrain.answer_days)
         return super().execute(context)
+
+    def by_policy(self, context: Any) -> None:
+        """The answer where nobody is asked."""
+        del context
+        self.log.info("approved by policy (retrain.approval), since the gate passed it")
 
 
 class TaxonomyQuestion(Question):
     """Whether labels may change their meaning: asked only where the challenger's taxonomy is not the champion's."""
 
-    def text(self, run: Run, found: Verdict) -> str | None:
+    nothing = "the taxonomy is the champion's"
+
+    def execute(self, context: Any) -> Any:
+        answer = context["ti"].xcom_pull(task_ids=RENEWAL)
+        if answer and answer["chosen_options"] == [self.APPROVE]:
+            skip(context["ti"], f"this taxonomy was approved in {RENEWAL}")
+        return super().execute(context)
+
+    def text(self, run: Run) -> str | None:
+        found = verdict.read(made_by(run))
         if not found.taxonomy.changed:
             return None
         lines = [f"- {plain(line)}" for line in found.taxonomy.lines]
@@ -60,7 +73,8 @@ class TaxonomyQuestion(Question):
 class PromotionQuestion(Question):
     """Whether the challenger becomes the champion."""
 
-    def text(self, run: Run, found: Verdict) -> str | None:
+    def text(self, run: Run) -> str | None:
+        found = verdict.read(made_by(run))
         why = f"Started by {'an alarm' if run.cause == 'alarm' else f'a {run.cause}'}. {plain(run.because)}".strip()
         window = f"Events from {run.window[0] or 'the first'} to {run.window[1] or 'the last'}; profile {run.profile}."
         return "\n\n".join(
@@ -76,3 +90,8 @@ def plain(text: str) -> str:
 def link(run: Run, report: str) -> str:
     """Returns the address of a report of ``run``, as the plugin serves it."""
     return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/reports/retrain/{run.name}/{report}"
+
+
+def made_by(run: Run) -> Workspace:
+    """Returns where ``run`` works."""
+    return Workspace(runs.folder(Workspace(ROOT), run.name))

@@ -8,7 +8,12 @@ from airflow.sdk import BaseOperatorLink
 from pipelines import dvcfile, runs
 from pipelines.airflow_tasks import ROOT
 
-AFTER: Final = dict.fromkeys(("gate", "approve_taxonomy", "approve", "promote"), "gate.html")
+BESIDE: Final = {
+    **dict.fromkeys(("gate", "approve_taxonomy", "approve", "promote"), "gate.html"),
+    **dict.fromkeys(("renew_taxonomy", "relabel"), "taxonomy_diff.html"),
+    "audit": "bench/audit.json",
+}
+"""The reports of a retraining's tasks that are no stages."""
 
 
 class ReportLink(BaseOperatorLink):  # type: ignore[misc]  # Airflow has no types here
@@ -29,7 +34,7 @@ def address(dag_id: str, task_id: str, run_id: str) -> str:
         return "/reports/champion"
     if dag_id != "retrain":
         return ""
-    written = AFTER | {stage.name: _of(stage) for stage in dvcfile.read(ROOT / "dvc.yaml")}
+    written = BESIDE | {stage.name: _of(stage) for stage in dvcfile.read(ROOT / "dvc.yaml")}
     report = written.get(task_id, "")
     return f"/reports/retrain/{quote(runs.name_of(run_id))}/{report}" if report else ""
 

@@ -30,7 +30,8 @@ SCRIPTED: Final = (
 )
 SHOWN: Final = {
     "gate.html": "gate", "taxonomy.html": "taxonomy", "taxonomy_diff.html": "proposed taxonomy",
-    "metrics.json": "figures", "ingest.json": "ingest", "sessionize.json": "sessions", "encoder.json": "encoder",
+    "bench/audit.json": "audit", "metrics.json": "figures", "ingest.json": "ingest", "sessionize.json": "sessions",
+    "encoder.json": "encoder",
 }  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def _retrainings() -> Response:
         f"<td>{text('; '.join(run.new))}</td><td>{text(_sentence(run))}</td></tr>"
         for run in runs.known(ROOT_WORKSPACE)
     ]
-    head = "<tr><th>Began (UTC)</th><th>By</th><th>New</th><th>Gate</th></tr>"
+    head = "<tr><th>Began (UTC)</th><th>By</th><th>New</th><th>Outcome</th></tr>"
     return _page("Retrainings", f"<table>{head}{''.join(rows)}</table>" if rows else "<p>None yet.</p>")
 
 
@@ -95,15 +96,15 @@ def _run(run_id: str) -> Response:
     name = runs.name_of(run_id)
     if name in {run.name for run in runs.known(ROOT_WORKSPACE)}:
         return RedirectResponse(f"/reports/retrain/{name}")
-    return _page(
-        "Reports", "<p>This run wrote no reports of its own: only retrainings that found something new do.</p>"
-    )
+    return _page("Reports", "<p>This run wrote no reports of its own: only retrainings do.</p>")
 
 
 def _retraining(name: str) -> Response:
     run = next((one for one in runs.known(ROOT_WORKSPACE) if one.name == name), None)
     if run is None:
         raise HTTPException(404)
+    if run.skipped:
+        return _page("Retraining", f"<p><b>{text(_sentence(run))}</b></p><p>It began by {text(run.cause)}.</p>")
     reports = Workspace(runs.folder(ROOT_WORKSPACE, name)).reports
     items = [
         f'<li><a href="{name}/{file}">{text(label)}</a></li>'
@@ -150,6 +151,8 @@ def _headers(policy: str) -> dict[str, str]:
 
 
 def _sentence(run: Run) -> str:
+    if run.skipped:
+        return f"Skipped: {run.skipped}."
     path = Workspace(runs.folder(ROOT_WORKSPACE, run.name)).gate
     try:
         return Verdict.model_validate_json(path.read_bytes()).sentence

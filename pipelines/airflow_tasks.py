@@ -4,10 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from pipelines import runs, telemetry
 from pipelines.airflow_alerts import FAILED, Alert
@@ -37,13 +40,48 @@ def cause(dag_run: Any) -> runs.Cause:
 
 
 def because(events: Mapping[Any, Any]) -> str:
-    """Returns what the alarms that started a run say; nothing where none did."""
-    sentences = [event.extra.get("sentence", "") for found in events.values() for event in found]
-    return " ".join(sentence for sentence in sentences if sentence)
+    """Returns what the alarms that started a run say, with window and hashes; nothing where none did."""
+    return " ".join(_said(event.extra) for found in events.values() for event in found if event.extra.get("sentence"))
+
+
+def _said(extra: Mapping[str, Any]) -> str:
+    hashes = ", ".join(f"{name} {value[:12]}" for name, value in extra["hashes"].items())
+    return f"{extra['sentence']} Window {extra['window']['from']} to {extra['window']['to']}; SHA-256: {hashes}."
 
 
 MACROS: Final[dict[str, Callable[..., str]]] = {"run_name": runs.name_of, "cause": cause, "because": because}
 """What the templates of a retraining's tasks call."""
+
+
+def skip(ti: Any, reason: str) -> NoReturn:
+    """Ends the task as skipped, with the reason in its log and as its XCom `skipped`, which the UI shows."""
+    ti.xcom_push(key="skipped", value=reason)
+    raise AirflowSkipException(reason)
+
+
+class _Told(SubprocessHook):  # type: ignore[misc]  # Airflow has no types here
+    """Keeps the last line that a command printed."""
+
+    last = ""
+
+    def run_command(self, *arguments: Any, **options: Any) -> Any:
+        result = super().run_command(*arguments, **options)
+        self.last = result.output
+        return result
+
+
+class ShellTask(BashOperator):  # type: ignore[misc]  # Airflow has no types here
+    """A command line; where it leaves with 99, its last line, `command: reason`, says why it is skipped."""
+
+    @cached_property
+    def subprocess_hook(self) -> _Told:
+        return _Told()
+
+    def execute(self, context: Any) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSkipException:
+            skip(context["ti"], self.subprocess_hook.last.partition(": ")[2])
 
 
 def shell_task(
@@ -55,12 +93,12 @@ def shell_task(
     cwd: str = str(ROOT),
     env: Mapping[str, str] | None = None,
     **arguments: Any,
-) -> BashOperator:
+) -> ShellTask:
     """Returns the task ``name`` that runs ``command`` (a template) in ``cwd`` and fails after ``hours``.
 
     Values that a person or another task gave go into ``env``, never into the command.
     """
-    return BashOperator(
+    return ShellTask(
         task_id=name,
         bash_command=f'export PATH="$CLICKS_BIN:$PATH" && {command}',
         cwd=cwd,

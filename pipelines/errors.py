@@ -71,7 +71,7 @@ class RunError(PipelineError):
 
 
 class SkippedError(RunError):
-    """There is nothing to retrain on, or no run may begin now; the message is the reason."""
+    """There is nothing to retrain on or to audit, or no run may begin now; the message is the reason."""
 
     exit_code = 99  # what Airflow shows as skipped
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipelines.errors import SkippedError
+from pipelines.errors import RunError, SkippedError
 from pipelines.params import Retrain
 from pipelines.paths import Workspace
 
@@ -32,6 +32,7 @@ class Run(BaseModel):
     champion: str | None
     code: str
     new: list[str]
+    skipped: str = ""  # why it ended before its first stage
 
 
 def name_of(run_id: str) -> str:
@@ -45,6 +46,17 @@ def name_of(run_id: str) -> str:
 def folder(workspace: Workspace, name: str) -> Path:
     """Returns where the run of that name works."""
     return workspace.retrainings / name
+
+
+def opened(challenger: Path) -> Workspace:
+    """Returns the workspace of a ``challenger`` that somebody named.
+
+    Raises:
+        RunError: there is no such folder.
+    """
+    if not challenger.is_dir():
+        raise RunError(f"--challenger {challenger}: there is no such folder; retrainings lie in .work/retrain/")
+    return Workspace(challenger.resolve())
 
 
 def write(workspace: Workspace, run: Run) -> None:
@@ -68,7 +80,7 @@ def known(workspace: Workspace) -> list[Run]:
 def insist_on_budget(earlier: list[Run], cause: Cause, retrain: Retrain, now: datetime) -> None:
     """Raises SkippedError where a schedule or an alarm may not start another run yet; a person may always."""
     since = now - timedelta(days=retrain.budget_days)
-    spent = [run for run in earlier if run.cause != "person" and run.began_at > since]
+    spent = [run for run in earlier if run.cause != "person" and run.began_at > since and not run.skipped]
     if cause != "person" and len(spent) >= retrain.budget_runs:
         raise SkippedError(
             f"{len(spent)} runs began by themselves since {since.astimezone(UTC):%Y-%m-%d}, and "

@@ -19,8 +19,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipelines import schemas
-from pipelines.errors import TableError
+from pipelines import champion, runs, schemas
+from pipelines import params as params_file
+from pipelines.encoder.runtime import Runtime
+from pipelines.errors import SkippedError, TableError
 from pipelines.params import EncodedField, Params, Pretrain
 from pipelines.paths import Workspace
 from pipelines.pretrain import audits
@@ -40,13 +42,25 @@ MIN_SESSIONS: Final = 100  # of either part
 Row = dict[str, float]
 
 
-def run(workspace: Workspace, params: Params, seeds: int) -> None:
+def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | None = None) -> None:
     """Trains twice a seed, prints the table, writes reports/bench/audit.json.
 
+    Args:
+        workspace: where the champion serves.
+        params: of what is audited; a challenger has its own.
+        seeds: trainings of each kind.
+        challenger: a retraining's workspace, audited in place of ``workspace``.
+
     Raises:
+        RunError: there is no such challenger.
+        SkippedError: the challenger's encoder needs no audit.
         TableError: sessions are missing, or too few of them are in the training and the validation part.
         AuditError: the random features cost more than `pretrain.audits.max_shortcut_cost`, in the mean over seeds.
     """
+    if challenger:
+        made = runs.opened(challenger)
+        _skip_what_needs_none(workspace, made)
+        workspace, params = made, params_file.load(made.params)
     sessions = _sample(read_table(workspace.sessions, schemas.SESSIONS), params.seed)
     shortcut = {FIELD: EncodedField(kind="words", column=COLUMN)}
     more = params.pretrain.model_copy(update={"fields": params.pretrain.fields | shortcut})
@@ -62,6 +76,14 @@ def run(workspace: Workspace, params: Params, seeds: int) -> None:
     rows["mean"]["deviation_over_seeds"] = deviation
     _report(rows, workspace.reports / "bench" / "audit.json")
     audits.insist({"shortcuts": {"shortcut_cost": float(np.mean(costs))}}, params.pretrain.audits)
+
+
+def _skip_what_needs_none(workspace: Workspace, made: Workspace) -> None:
+    if any(run.profile == "fast" for run in runs.known(workspace) if run.name == made.root.name):
+        raise SkippedError("profile `fast` shows the machinery and is audited by nobody")
+    held = champion.present(workspace, "audit")
+    if held and held.manifest.record.encoder_version == Runtime.load(made.encoder).version:
+        raise SkippedError(f"the encoder is that of champion {held.version}: a promotion changes nothing about it")
 
 
 def _sample(sessions: pa.Table, seed: int) -> pa.Table:

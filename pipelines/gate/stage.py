@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipelines import champion, schemas
+from pipelines import champion, runs, schemas
 from pipelines import params as params_file
 from pipelines.champion import Champion
 from pipelines.errors import GateError, TableError
@@ -25,10 +25,11 @@ def run(workspace: Workspace, params: Params, challenger: Path | None) -> None:
     """Writes the verdict and its page into the challenger's reports, passed or not.
 
     Raises:
+        RunError: there is no such challenger.
         TableError: an artifact of the challenger is missing.
         GateError: it is worse than the champion.
     """
-    made = Workspace(challenger.resolve()) if challenger else workspace
+    made = runs.opened(challenger) if challenger else workspace
     if challenger:
         params = params_file.load(made.params)
     held = champion.present(workspace, "gate")

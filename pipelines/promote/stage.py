@@ -11,14 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
+from pydantic import ValidationError
 
-from pipelines import champion, schemas, verdict
+from pipelines import champion, runs, schemas, verdict
 from pipelines import params as params_file
 from pipelines.champion import Champion, Manifest, Record
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.cells import Cells
 from pipelines.drift.facts import facts
 from pipelines.drift.observed import OBSERVED, observed
+from pipelines.drift.signals import SIGNALS
 from pipelines.encoder.runtime import Runtime
 from pipelines.errors import ChampionError, TableError
 from pipelines.params import Params
@@ -44,9 +46,9 @@ def run(workspace: Workspace, params: Params, challenger: Path | None = None) ->
         TableError: an artifact is missing, or they come from different runs.
         GateError: the challenger did not pass the gate against the present champion.
         ChampionError: no session can serve as reference.
-        RunError: git or DVC refused.
+        RunError: there is no such challenger, or git or DVC refused.
     """
-    made = Workspace(challenger.resolve()) if challenger else workspace
+    made = runs.opened(challenger) if challenger else workspace
     with champion.claim(workspace):
         present = champion.present(workspace, "promote")
         manifest = _bundle(workspace, made, params_file.load(made.params) if challenger else params, present)
@@ -69,7 +71,7 @@ def _bundle(workspace: Workspace, made: Workspace, params: Params, present: Cham
     """Puts the artifacts into champions/, unless they are there: the champion, or what a killed promotion left."""
     with staged(workspace, "promote") as staging:
         bundle = staging.folder / "bundle"
-        encoder, student = _fill(bundle, made, params)
+        encoder, student = _fill(bundle, made, params, present)
         anchors.pin(bundle, made, present, params.seed)
         files = champion.file_hashes(bundle)
         if present and present.manifest.files == files:
@@ -98,7 +100,7 @@ def _bundle(workspace: Workspace, made: Workspace, params: Params, present: Cham
     return manifest
 
 
-def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, Student]:
+def _fill(bundle: Path, workspace: Workspace, params: Params, present: Champion | None) -> tuple[Runtime, Student]:
     """Copies the artifacts into ``bundle``; returns the encoder and the student, which load and belong together."""
     encoder, student = Runtime.load(workspace.encoder), Student.load(workspace.student)
     reference, cells = reference_of(workspace, encoder.version, student, params)
@@ -107,15 +109,27 @@ def _fill(bundle: Path, workspace: Workspace, params: Params) -> tuple[Runtime, 
     write_table(read_table(workspace.pages, schemas.PAGES), bundle / champion.PAGES, schemas.PAGES)
     write_table(reference, bundle / champion.REFERENCE, OBSERVED)
     cells.save(bundle / champion.CELLS)
-    block = params.monitor
-    thresholds = Thresholds.of(reference, block.window_days, block.false_alarm_rate, params.seed)
-    champion.write_json(bundle / champion.THRESHOLDS, thresholds)
     if not workspace.used_taxonomy.exists():
         raise TableError("artifacts/taxonomy/taxonomy.yaml is missing: run `python -m pipelines taxonomy` first")
     shutil.copyfile(workspace.used_taxonomy, bundle / champion.TAXONOMY)
     values = params.model_dump(mode="json", by_alias=True)
     (bundle / champion.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    champion.write_json(bundle / champion.THRESHOLDS, _thresholds(bundle, reference, params, present))
     return encoder, student
+
+
+def _thresholds(bundle: Path, reference: pa.Table, params: Params, present: Champion | None) -> Thresholds:
+    """The champion's, if they are of the same reference, params and signals; else calibrated, which takes seconds."""
+    made = champion.file_hashes(bundle)
+    if present and all(present.manifest.files[name] == made[name] for name in (champion.REFERENCE, champion.PARAMS)):
+        try:
+            former = Thresholds.model_validate_json(present.thresholds.read_bytes())
+        except ValidationError:  # of other code
+            former = None
+        if former and list(former.limits) == [signal.name for signal in SIGNALS]:
+            return former
+    block = params.monitor
+    return Thresholds.of(reference, block.window_days, block.false_alarm_rate, params.seed)
 
 
 def reference_of(

@@ -1,6 +1,5 @@
 """retrain: data and settings of now -> .work/retrain/RUN/, where the stages of dvc.yaml run beside the champion."""
 
-import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,9 +10,8 @@ from pipelines.errors import ParamsError, SkippedError
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.repository import dvc, git
-from pipelines.retrain import inputs, worktree
+from pipelines.retrain import inputs, taxonomies, worktree
 from pipelines.runs import Cause, Profile, Run
-from pipelines.taxonomy import document
 
 Days = tuple[date | None, date | None]
 
@@ -23,6 +21,8 @@ def run(
     cause: Cause, because: str,
 ) -> None:  # fmt: skip
     """Makes the run's workspace anew, and says what is new in it; repeated for the same run it begins again.
+
+    The run is known from then on, a skipped one with its reason.
 
     Raises:
         SkippedError: the run would read what the champion was made of, or the budget of runs is spent.
@@ -34,14 +34,19 @@ def run(
     workspace.retrainings.mkdir(parents=True, exist_ok=True)
     with claimed(workspace.retrainings / ".lock", "prepares a retraining here"):
         earlier = [one for one in runs.known(workspace) if one.name != name]
-        runs.insist_on_budget(earlier, cause, params.retrain, datetime.now(UTC))
         folder, present = runs.folder(workspace, name), champion.present(workspace, "retrain")
-        code = worktree.make(workspace, folder)
-        new = _filled(workspace, folder, present, overrides)
-        if present and not new:
-            worktree.remove(workspace, folder)
-            raise SkippedError(f"no new data and no new params since champion {present.version} was made")
-        runs.write(workspace, _record(name, cause, because, profile, days, present, code, new))
+        begun = _record(name, cause, because, profile, days, present)
+        try:
+            runs.insist_on_budget(earlier, cause, params.retrain, begun.began_at)
+            code = worktree.make(workspace, folder)
+            new = _filled(workspace, folder, present, overrides)
+            if present and not new:
+                worktree.remove(workspace, folder)
+                raise SkippedError(f"no new data and no new params since champion {present.version} was made")
+        except SkippedError as reason:
+            runs.write(workspace, begun.model_copy(update={"skipped": str(reason)}))
+            raise
+        runs.write(workspace, begun.model_copy(update={"code": code, "new": new}))
         _prune(workspace, earlier, params.retrain.kept_workspaces)
     print(f"retrain: {folder.relative_to(workspace.root)} is ready; new: {'; '.join(new)}")
 
@@ -54,7 +59,7 @@ def _filled(workspace: Workspace, folder: Path, present: Champion | None, overri
     print("retrain: copying data/ and hashing it", flush=True)
     inputs.land(workspace.data, folder)
     new = inputs.new(folder, dvcfile.read(folder / "dvc.yaml"), tag)
-    if present and _taxonomy_is_new(Workspace(folder), present):
+    if present and taxonomies.settle(workspace, Workspace(folder), present):
         new.append("the approved taxonomy")
     if new and tag:  # a stage that reads nothing new has its outputs already
         dvc(folder, "checkout", "--quiet", "--allow-missing")
@@ -67,15 +72,6 @@ def _tag(workspace: Workspace, present: Champion | None) -> str | None:
     return tag if tag and git(workspace.root, "tag", "--list", tag) else None
 
 
-def _taxonomy_is_new(made: Workspace, present: Champion) -> bool:
-    """Whether another taxonomy was approved since; where none was, the champion's holds on, and ids with it."""
-    approved = document.approved(made.approved_taxonomy)
-    if approved is None:
-        shutil.copyfile(present.folder / champion.TAXONOMY, made.approved_taxonomy)
-        return False
-    return approved.version != present.manifest.record.taxonomy_version
-
-
 def _overrides(params: Params, profile: Profile, days: Days) -> list[str]:
     from_, to = days
     if from_ and to and from_ >= to:
@@ -86,8 +82,7 @@ def _overrides(params: Params, profile: Profile, days: Days) -> list[str]:
 
 
 def _record(
-    name: str, cause: Cause, because: str, profile: Profile, days: Days, present: Champion | None, code: str,
-    new: list[str],
+    name: str, cause: Cause, because: str, profile: Profile, days: Days, present: Champion | None
 ) -> Run:  # fmt: skip
     from_, to = (str(day) if day else None for day in days)
     return Run(
@@ -98,8 +93,8 @@ def _record(
         profile=profile,
         window=(from_, to),
         champion=present.version if present else None,
-        code=code,
-        new=new,
+        code="",
+        new=[],
     )
 
 

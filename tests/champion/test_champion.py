@@ -3,7 +3,10 @@
 import json
 import shutil
 import subprocess
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +14,17 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import hashes
 
-from pipelines import champion, params, schemas, verdict
+from pipelines import champion, params, runs, schemas, verdict
+from pipelines.audit.stage import run as audit
+from pipelines.drift.calibration import Thresholds
 from pipelines.drift.observed import OBSERVED
-from pipelines.errors import ChampionError, GateError, TableError
+from pipelines.drift.signals import SIGNALS
+from pipelines.errors import AuditError, ChampionError, GateError, RunError, SkippedError, TableError
 from pipelines.gate.stage import run as gate
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
 from pipelines.rollback.stage import run as rollback
+from pipelines.runs import Run
 from pipelines.student import Student
 from pipelines.tables import read_table
 
@@ -64,14 +71,33 @@ def test_promote_makes_a_bundle_that_holds_all_of_it(workspace: Workspace) -> No
     }  # fmt: skip
 
 
-def test_promoting_the_same_again_changes_nothing_and_says_so(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+def test_promoting_the_same_again_changes_nothing_calibrates_nothing_and_says_so(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promote(workspace, loaded(workspace))
     before = hashes(workspace.root)
+    monkeypatch.setattr(Thresholds, "of", lambda *_: pytest.fail("calibrated again"))
     promote(workspace, loaded(workspace))
     assert hashes(workspace.root) == before
     assert "is the champion already: nothing changed" in capsys.readouterr().out
+
+
+def test_thresholds_of_other_signals_are_calibrated_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated = Thresholds.of
+
+    def of_one_signal_less(*arguments: Any) -> Thresholds:
+        made = calibrated(*arguments)
+        return made.model_copy(update={"limits": dict(list(made.limits.items())[1:])})
+
+    monkeypatch.setattr(Thresholds, "of", of_one_signal_less)
+    promote(workspace, loaded(workspace))
+    monkeypatch.undo()
+    promote(workspace, loaded(workspace))
+    limits = json.loads(champion.current(workspace).thresholds.read_text("utf-8"))["limits"]
+    assert list(limits) == [signal.name for signal in SIGNALS]
+    assert champion.current(workspace).version.startswith("0002-")
 
 
 def test_the_reference_is_a_seeded_sample_without_test_and_embargo(workspace: Workspace) -> None:
@@ -234,3 +260,37 @@ def test_a_challenger_that_knows_nothing_is_refused(workspace: Workspace, challe
     with pytest.raises(GateError, match="did not pass the gate"):
         promote(workspace, loaded(workspace), challenger.root)
     assert pointer(workspace)["version"].startswith("0001-")
+
+
+def test_a_challenger_that_is_not_there_is_named_by_its_folder(workspace: Workspace) -> None:
+    for command in (gate, promote, partial(audit, seeds=1)):
+        with pytest.raises(RunError, match="--challenger nowhere: there is no such folder"):
+            command(workspace, loaded(workspace), challenger=Path("nowhere"))
+
+
+def test_only_a_new_encoder_of_a_full_run_is_audited(
+    workspace: Workspace, challenger: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[Path] = []
+
+    def probe(root: Workspace, *_: object) -> float:
+        probed.append(root.root)
+        return 0.9 - 0.05 * (len(probed) % 2 == 0)  # random inputs cost .05
+
+    monkeypatch.setattr("pipelines.audit.stage._probed", probe)
+    with pytest.raises(SkippedError, match="the encoder is that of champion 0001-"):
+        audit(workspace, loaded(workspace), 1, challenger.root)
+    workspace.champion.unlink()
+    fast = Run(
+        name=challenger.root.name, began_at=datetime(2026, 3, 1, tzinfo=UTC), cause="person", because="",
+        profile="fast", window=(None, None), champion=None, code="", new=["data"],
+    )  # fmt: skip
+    workspace.retrainings.mkdir(parents=True)
+    runs.write(workspace, fast)
+    with pytest.raises(SkippedError, match="profile `fast`"):
+        audit(workspace, loaded(workspace), 1, challenger.root)
+    runs.write(workspace, fast.model_copy(update={"profile": "full"}))
+    with pytest.raises(AuditError, match="shortcut_cost"):
+        audit(workspace, loaded(workspace), 1, challenger.root)
+    assert probed == [challenger.root] * 2
+    assert (challenger.reports / "bench" / "audit.json").exists()

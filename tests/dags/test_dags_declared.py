@@ -1,15 +1,11 @@
 """The DAG files: they parse quickly and without ML libraries, and say nothing that dvc.yaml says otherwise."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from airflow_python import in_airflow
 
 from pipelines import dvcfile
 
@@ -24,7 +20,7 @@ DESCRIBE = f"""
         DagBag(dag_folder=f"dags/{{name}}.py")
         seconds.append(time.perf_counter() - start)
     bag = DagBag(dag_folder="dags")
-    print("DESCRIBED " + json.dumps({{
+    print("FOUND " + json.dumps({{
         "import_errors": bag.import_errors,
         "warnings": {{file: [str(one) for one in found] for file, found in bag.captured_warnings.items()}},
         "seconds": seconds,
@@ -49,30 +45,16 @@ DESCRIBE = f"""
 """
 
 
-def described(repository: Path, root: Path, home: Path) -> dict[str, Any]:
-    """What Airflow makes of dags/ in a process of its own, with ``root`` as the workspace."""
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(DESCRIBE)],
-        cwd=repository,
-        env={
-            **os.environ,
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "CLICKS_ROOT": str(root),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = [line for line in result.stdout.splitlines() if line.startswith("DESCRIBED ")]
-    assert found, result.stdout[-3000:] + result.stderr[-3000:]
-    description: dict[str, Any] = json.loads(found[0].removeprefix("DESCRIBED "))
-    return description
+def described(root: Path, home: Path) -> dict[str, Any]:
+    """What Airflow makes of dags/, with ``root`` as the workspace."""
+    (found,), _ = in_airflow(DESCRIBE, root, home)
+    assert isinstance(found, dict)
+    return found
 
 
 @pytest.fixture(scope="module")
 def bag(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return described(repository, repository, tmp_path_factory.mktemp("airflow"))
+    return described(repository, tmp_path_factory.mktemp("airflow"))
 
 
 def test_they_parse_without_error_or_warning(bag: dict[str, Any]) -> None:
@@ -94,14 +76,32 @@ def test_retrain_has_the_stages_of_dvc_yaml_in_its_order_between_workspace_and_g
 ) -> None:
     stages = dvcfile.read(repository / "dvc.yaml")
     retrain = bag["dags"]["retrain"]
-    asked = ["gate", "approve_taxonomy", "approve", "promote"]
-    assert retrain["order"] == ["workspace", *(stage.name for stage in stages), *asked]
+    asked = ["audit", "gate", "approve_taxonomy", "approve", "promote"]
+    between = {"renew_taxonomy", "relabel"}
+    assert [task for task in retrain["order"] if task not in between] == [
+        "workspace", *(stage.name for stage in stages), *asked,
+    ]  # fmt: skip
     for name, awaited in dvcfile.upstream(stages).items():
-        assert retrain["tasks"][name]["upstream"] == (sorted(awaited) or ["workspace"])
+        relabelled = ["relabel"] if "taxonomy" in awaited else []
+        assert retrain["tasks"][name]["upstream"] == (sorted(awaited + relabelled) or ["workspace"])
         assert retrain["tasks"][name]["command"].endswith(f"dvc repro --single-item {name}")
         assert retrain["tasks"][name]["cwd"] == f"{repository}/.work/retrain/{{{{ run_name(run_id) }}}}"
-    assert retrain["tasks"]["gate"]["upstream"] == ["evaluate"]
+    assert retrain["tasks"]["audit"]["upstream"] == ["evaluate"]
+    assert retrain["tasks"]["gate"]["upstream"] == ["audit", "evaluate"]
     assert retrain["tasks"]["promote"]["upstream"] == ["approve"]
+
+
+def test_what_reads_labels_waits_for_the_answer_about_a_proposed_taxonomy_and_runs_without_one(
+    bag: dict[str, Any],
+) -> None:
+    tasks = bag["dags"]["retrain"]["tasks"]
+    assert tasks["renew_taxonomy"]["upstream"] == ["taxonomy"]
+    assert tasks["relabel"]["upstream"] == ["renew_taxonomy"]
+    assert tasks["relabel"]["command"] == tasks["taxonomy"]["command"]
+    assert tasks["relabel"]["rule"] == "all_success", "on a no, nothing is labelled again"
+    waiting = {name for name, task in tasks.items() if "relabel" in task["upstream"]}
+    assert waiting == {"distill"}
+    assert {tasks[name]["rule"] for name in waiting} == {"none_failed_min_one_success"}
 
 
 def test_what_a_person_types_into_the_form_reaches_no_command(bag: dict[str, Any]) -> None:
@@ -114,7 +114,9 @@ def test_nobody_is_asked_where_nothing_is_new_and_silence_is_no(bag: dict[str, A
     tasks = bag["dags"]["retrain"]["tasks"]
     assert tasks["approve"]["upstream"] == ["approve_taxonomy", "gate"]
     assert tasks["approve"]["rule"] == "none_failed_min_one_success"
-    assert {name for name, task in tasks.items() if task["rule"] != "all_success"} == {"approve"}
+    others = {name for name, task in tasks.items() if task["rule"] != "all_success"}
+    assert others == {"distill", "gate", "approve"}, "each waits for something that may be skipped"
+    assert {tasks[name]["rule"] for name in others} == {"none_failed_min_one_success"}
 
 
 def test_retrain_runs_one_dvc_at_a_time(bag: dict[str, Any]) -> None:
@@ -132,7 +134,11 @@ def test_monitor_scores_a_day_then_reports_the_days_up_to_it(bag: dict[str, Any]
 
 
 def test_every_task_has_an_owner_alerts_retries_and_a_time_limit(bag: dict[str, Any], repository: Path) -> None:
-    once = {"gate", "rollback"}  # a verdict stays what it is, and a second rollback would go one champion too far
+    once = {
+        "audit",
+        "gate",
+        "rollback",
+    }  # verdicts stay, and a second rollback would go one champion too far
     for dag in bag["dags"].values():
         assert dag["owner"] == "clicks-to-intent"
         assert dag["tags"]
@@ -153,7 +159,7 @@ def test_a_stage_added_to_dvc_yaml_appears_by_itself(repository: Path, tmp_path:
     values = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))
     values["stages"]["publish"] = {"cmd": "echo done", "deps": ["artifacts/embeddings.parquet"]}
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    retrain = described(repository, tmp_path, tmp_path / "airflow")["dags"]["retrain"]
+    retrain = described(tmp_path, tmp_path / "airflow")["dags"]["retrain"]
     assert retrain["tasks"]["publish"]["upstream"] == ["pretrain"]
-    assert retrain["tasks"]["gate"]["upstream"] == ["evaluate", "publish"]
+    assert retrain["tasks"]["gate"]["upstream"] == ["audit", "evaluate", "publish"]
     assert retrain["tasks"]["publish"]["cwd"].startswith(str(tmp_path))

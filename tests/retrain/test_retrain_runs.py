@@ -56,5 +56,7 @@ def test_a_schedule_and_an_alarm_share_a_budget_and_a_person_needs_none() -> Non
     runs.insist_on_budget(spent, "person", BLOCK, NOW)
 
 
-def test_old_runs_and_those_of_people_cost_no_budget() -> None:
-    runs.insist_on_budget([a_run("old", 8), a_run("mine", 1, "person"), a_run("one", 1)], "alarm", BLOCK, NOW)
+def test_old_runs_skipped_ones_and_those_of_people_cost_no_budget() -> None:
+    idle = a_run("idle", 1).model_copy(update={"skipped": "no new data"})
+    known = [a_run("old", 8), a_run("mine", 1, "person"), a_run("one", 1), idle]
+    runs.insist_on_budget(known, "alarm", BLOCK, NOW)

@@ -46,7 +46,8 @@ def test_where_nothing_is_new_there_is_no_workspace_and_99_says_so(
     before = state(clone)
     assert main(["retrain", "--root", str(clone.root), "--run", "manual__2026-03-01T00:00:00+00:00"]) == 99
     assert "no new data and no new params since champion 0001-" in capsys.readouterr().err
-    assert not runs.known(clone)
+    (idle,) = runs.known(clone)
+    assert idle.skipped.startswith("no new data and no new params since champion 0001-")
     assert [path for path in clone.retrainings.iterdir() if path.is_dir()] == []
     assert git(clone.root, "worktree", "list").count("\n") == 0
     assert state(clone) == before
@@ -60,7 +61,7 @@ def test_it_holds_new_data_settings_of_now_and_the_champions_outputs(clone: Work
     before = state(clone)
     retrain(clone, params.load(clone.params), **ASKED | {"to": "2026-01-30", "because": "labels moved"})
     assert state(clone) == before
-    (run,) = runs.known(clone)
+    run = runs.known(clone)[0]
     assert (run.name, run.because, run.window) == ("one", "labels moved", (None, "2026-01-30"))
     assert run.new == ["data", "params: ingest", "params: distill"]
     made = Workspace(runs.folder(clone, "one"))
@@ -85,7 +86,7 @@ def test_the_next_run_prunes_and_begins_again_where_one_was_killed(clone: Worksp
     half.mkdir(parents=True)
     (half / "data.dvc").write_text("half", encoding="utf-8")
     retrain(clone, params.load(clone.params), **ASKED | {"run": "two", "profile": "fast"})
-    assert [run.name for run in runs.known(clone)] == ["two", "one"]
+    assert [run.name for run in runs.known(clone) if not run.skipped] == ["two", "one"]
     assert not runs.folder(clone, "one").exists()
     assert params.load(half / "params.yaml").evaluate.n_bootstrap == 21
 
