@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from pipelines.evaluate.judgement import Rows
 
 STYLE: Final = {"font.family": "DejaVu Sans", "svg.hashsalt": "", "axes.spines.top": False, "axes.spines.right": False}
+STRAIGHT_TO: Final = 100.0
+"""% from which on a lift is drawn on a logarithmic scale: over a baseline that knows nothing it is thousands."""
 METRIC_NAMES: Final = {
     "macro_recall_at_1": "macro Recall@1",
     "log_loss": "log loss (reduction)",
@@ -75,6 +77,11 @@ def lift_picture(rows: Rows, metrics: Mapping[str, Any]) -> Figure:
         bars = [[max(size, 0.0) for size in side] for side in (below, above)]
         panel.errorbar(values, range(len(shown)), xerr=bars, fmt="o", markersize=3, linewidth=1)
         panel.axvline(0, color="grey", linewidth=0.8)
+        if max(value + size for value, size in zip(values, bars[1], strict=True)) > 5 * STRAIGHT_TO:
+            panel.set_xscale("symlog", linthresh=STRAIGHT_TO)
+            panel.set_xticks(
+                [-100, -50, 0, 50, 100, 1_000, 10_000], ["-100", "-50", "0", "50", "100", "1,000", "10,000"]
+            )
         panel.set_yticks(range(len(shown)), names, fontsize=7)
         panel.set_title(task.replace("_", " "), fontsize=9, loc="left")
         panel.invert_yaxis()

@@ -24,8 +24,7 @@ class Contrastive(nn.Module):
 
     def __init__(self, shape: Shape, fields: Sequence[Field], params: Pretrain) -> None:
         super().__init__()
-        width = shape.embedding_dim
-        self.head = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.head = projection(shape.embedding_dim)
         self.hiding = Hiding(fields)
         self.pages = page_columns(fields)
         self.event_dropout, self.field_dropout = params.event_dropout, params.field_dropout
@@ -37,6 +36,11 @@ class Contrastive(nn.Module):
         ends = at_last(seen.prefixes, seen.batch.lengths), at_last(seen.encode(other), other.lengths)
         first, second = (functional.normalize(self.head(end), dim=-1) for end in ends)  # (B, D)
         return info_nce(first, second, same_pages(seen.batch.tokens[..., self.pages]), self.temperature)
+
+
+def projection(width: int) -> nn.Module:
+    """Returns what views are compared through, and dropped after training: SimCLR's head, an MLP."""
+    return nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
 
 def info_nce(first: Tensor, second: Tensor, same: Tensor, temperature: float) -> Tensor:

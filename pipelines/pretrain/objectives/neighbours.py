@@ -9,7 +9,7 @@ from pipelines.encoder.fields import Field
 from pipelines.encoder.model import at_last
 from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
-from pipelines.pretrain.objectives.contrastive import info_nce, page_columns, same_pages
+from pipelines.pretrain.objectives.contrastive import info_nce, page_columns, projection, same_pages
 from pipelines.pretrain.views import Hiding, Seen
 
 
@@ -22,8 +22,7 @@ class Neighbours(nn.Module):
 
     def __init__(self, shape: Shape, fields: Sequence[Field], params: Pretrain) -> None:
         super().__init__()
-        width = shape.embedding_dim
-        self.head = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.head = projection(shape.embedding_dim)
         self.hiding = Hiding(fields)
         self.pages = page_columns(fields)
         self.field_dropout, self.temperature = params.field_dropout, params.temperature
