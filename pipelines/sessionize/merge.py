@@ -1,6 +1,6 @@
 """One sorted table out of several, in memory that does not grow with them: each is read some sessions at a time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from pipelines.schemas import SESSIONS
@@ -15,29 +16,38 @@ from pipelines.sessionize.sessions import CUT
 
 ROW_GROUP: Final = 131_072
 """Sessions a row group of sessions.parquet. Row groups are full, whatever the buckets were: same rows, same bytes."""
-_HELD: Final = 131_072  # sessions in memory, over all tables that are merged
-_LEAST_HELD: Final = 1_024  # of one table
+_HELD: Final = 2_048
+"""Sessions of each part that are in memory at once, about a megabyte. Parts are Arrow files: a reader of Parquet held
+half of a part, whatever it was asked for at a time, five gigabytes for the parts of a hundred million events."""
 
 
 def write_part(sessions: Iterable[pa.Table], path: Path) -> None:
-    """Writes the sessions (CUT) of a bucket, to be merged."""
-    with pq.ParquetWriter(path, CUT, compression="lz4") as writer:
+    """Writes the sessions (CUT) of a bucket, to be merged, as an Arrow file."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_file(path, CUT, options=options) as writer:
         for some in sessions:
-            writer.write_table(some)
+            writer.write_table(some, max_chunksize=_HELD)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file of sessions, sorted by start and id, less those that are dropped."""
+    """A file of sessions, sorted by start and id, less those that are dropped: a part, or a former sessions.parquet."""
 
     path: Path
     dropped: pa.Array | None = None
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the sessions, _HELD at a time."""
+        if self.path.suffix == ".parquet":
+            yield from pq.ParquetFile(self.path, buffer_size=2**20).iter_batches(_HELD, columns=CUT.names)
+            return
+        with pa.ipc.open_file(self.path) as file:
+            yield from map(file.get_batch, range(file.num_record_batches))
+
 
 def merged(parts: list[Kept]) -> Iterator[pa.Table]:
     """Yields the sessions (CUT) of ``parts``, by start and id."""
-    held = max(_LEAST_HELD, _HELD // max(1, len(parts)))
-    sources = [_Source(part, held) for part in parts]
+    sources = [_Source(part) for part in parts]
     while sources := [source for source in sources if source.fill()]:
         until = min(source.last for source in sources)  # all that sorts up to here has been read, of every part
         heads = [head for head in (source.take(until) for source in sources) if len(head)]
@@ -47,6 +57,11 @@ def merged(parts: list[Kept]) -> Iterator[pa.Table]:
         together = pa.concat_tables(heads).combine_chunks()
         start_us, session_id = _keys(together)
         yield together.take(pa.array(np.lexsort((session_id, start_us))))
+
+
+def dataset(parts: Sequence[Path]) -> pa.dataset.Dataset:
+    """Returns the sessions (CUT) of ``parts``, in no order, as DuckDB reads them: the columns that a query names."""
+    return pa.dataset.dataset([str(part) for part in parts], schema=CUT, format="ipc")
 
 
 def write_sessions(sessions: Iterable[pa.Table], dress: Callable[[pa.Table], pa.Table], path: Path) -> int:
@@ -79,8 +94,8 @@ def _grouped(sessions: Iterable[pa.Table]) -> Iterator[pa.Table]:
 class _Source:
     """One sorted part, and what of it has been read and not yet been taken."""
 
-    def __init__(self, part: Kept, n_held: int) -> None:
-        self._batches = pq.ParquetFile(part.path, buffer_size=2**20).iter_batches(n_held, columns=CUT.names)
+    def __init__(self, part: Kept) -> None:
+        self._batches = part.batches()
         self._dropped = part.dropped
         self._table = CUT.empty_table()
         self._start_us, self._session_id = _keys(self._table)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from pipelines import schemas
 from pipelines.params import Sessionize
+from pipelines.sessionize.merge import dataset
 
 _EVER: Final = -(2**62)
 
@@ -121,13 +122,12 @@ def replaced(house: duckdb.DuckDBPyConnection, parts: list[Path], listed: Path) 
 
     Args:
         house: where ``restart`` was.
-        parts: the sessions cut again.
+        parts: the sessions cut again (merge.write_part).
         listed: the earlier list, where there is one.
     """
     earlier = pq.read_table(listed) if listed.exists() else schemas.REPLACED.empty_table()
     if parts:
-        columns = "session_id, visitor_id, channel, start_ts, end_ts"
-        house.read_parquet([str(part) for part in parts]).project(columns).create_view("cut")
+        house.register("cut", dataset(parts))
     else:
         house.execute("CREATE VIEW cut AS SELECT * FROM dropped WHERE false")
     house.register("listed", earlier)

@@ -77,7 +77,7 @@ def _parts(house: duckdb.DuckDBPyConnection, events: str, params: Sessionize, fo
         return
     n = buckets.n_buckets(n_events, params.memory_gb)
     for bucket in buckets.spread(house, events, params.session_property, folder, n):
-        part = bucket.with_suffix(".parquet")
+        part = bucket.with_suffix(".cut")
         merge.write_part(cut(house, buckets.read(bucket), params), part)
         bucket.unlink()
         yield part
@@ -112,7 +112,10 @@ def _span_us(
     house: duckdb.DuckDBPyConnection, parts: list[Path], restart: incremental.Restart | None
 ) -> tuple[int, int]:
     """First start and last end of the sessions that have a clock."""
-    tables = [f"SELECT start_ts, end_ts FROM '{str(part).replace(chr(39), chr(39) * 2)}'" for part in parts]
+    tables = []
+    if parts:
+        house.register("cut", merge.dataset(parts))
+        tables.append("SELECT start_ts, end_ts FROM cut")
     if restart:
         tables.append("SELECT start_ts, end_ts FROM former ANTI JOIN dropped USING (session_id)")
     if not tables:

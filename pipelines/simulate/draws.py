@@ -45,6 +45,7 @@ class Weighted(Generic[T]):
         kept = [(item, weight) for item, weight in zip(items, weights, strict=True) if weight > 0]
         self.items = [item for item, _ in kept]
         self.cumulative = list(accumulate(weight for _, weight in kept))
+        self.total = self.cumulative[-1] if kept else 0.0
         self.last = len(kept) - 1
 
 
@@ -66,8 +67,7 @@ class Draws:
         return items[int(self.uniform() * len(items))]
 
     def pick(self, choices: Weighted[T]) -> T:
-        cumulative = choices.cumulative
-        return choices.items[bisect_right(cumulative, self.uniform() * cumulative[-1], 0, choices.last)]
+        return choices.items[bisect_right(choices.cumulative, self.uniform() * choices.total, 0, choices.last)]
 
     def quantile(self, table: Sequence[float]) -> float:
         """Returns a draw from the distribution whose equally spaced quantiles are ``table``, straight between them."""

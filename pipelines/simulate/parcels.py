@@ -22,7 +22,7 @@ from pipelines.simulate.draws import Draws, Purpose, generator
 from pipelines.simulate.lives import Bank
 from pipelines.simulate.record import IMPRESSION, MS_PER_DAY, Done, Event
 from pipelines.simulate.scenarios import Scenarios
-from pipelines.simulate.tracker import Post, Writer, event_ids
+from pipelines.simulate.tracker import UNHARMED, Post, Writer, event_ids
 from pipelines.simulate.worlds import LAWS
 
 _STREAM: Final = {"people": 0, "bots": 1 << 42, "wave": 1 << 43}  # where the numbers of streams of each kind begin
@@ -92,15 +92,20 @@ class Parcels:
             parcel.visited(done)
             for event in self._scenarios.tracked(done.events, done.touches):
                 fate, delay_ms = next(ways)
-                written: list[str] = []
-                if fate.personal and done.person is not None and event.client.platform == "web":
-                    event, written = personal.plant(event, stream + len(parcel.canaries), fault)
-                identifier = None if fate.no_id else next(ids)
-                n_before = len(parcel.lines)
-                for ms in self._post.arrivals_ms(event, fate, delay_ms, fault):
+                written: Sequence[str] = ()
+                if fate is UNHARMED:
+                    identifier, arrivals_ms = next(ids), (event.sent_ms + delay_ms,)
+                else:
+                    if fate.personal and done.person is not None and event.client.platform == "web":
+                        event, written = personal.plant(event, stream + len(parcel.canaries), fault)
+                    identifier = None if fate.no_id else next(ids)
+                    arrivals_ms = self._post.arrivals_ms(event, fate, delay_ms, fault)
+                has_arrived = False
+                for ms in arrivals_ms:
                     if ms < self._end_ms:
                         parcel.lines.append((ms, self._writer.line(event, identifier, ms)))
-                if len(parcel.lines) > n_before:
+                        has_arrived = True
+                if has_arrived:
                     parcel.arrived(event, identifier)
                     parcel.canaries += written
 
@@ -113,6 +118,7 @@ class _Open:
         self.lines: list[tuple[int, bytes]] = []  # with the time of arrival
         self.canaries: list[str] = []
         self.counts: Counter[str] = Counter()
+        self._names: list[str] = []  # of the events that arrived
         self.rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in truth.TABLES}
         self.logged: set[object] = set()
         self._clients: dict[tuple[str, int], str | None] = {}
@@ -138,13 +144,14 @@ class _Open:
 
     def arrived(self, event: Event, identifier: str | None) -> None:
         """Notes what is true of an event that arrived."""
-        self.counts[event.name] += 1
+        self._names.append(event.name)
         if identifier and event.need is not None:
             self.rows["intents"].append((identifier, event.need))
         if event.name == IMPRESSION and event.props:
             self.logged.add(event.props["impression_id"])
 
     def closed(self) -> Parcel:
+        self.counts.update(self._names)
         rows = self.rows
         rows["identity"] = [(client, login, person) for (client, person), login in self._clients.items()]
         rows["clocks"] = list(self._ahead.items())

@@ -32,12 +32,15 @@ class Fate(NamedTuple):
     twice: bool = False
 
 
+UNHARMED: Final = Fate()
+
+
 class Post:
     """Takes events to the bank's server."""
 
     def __init__(self, numbers: TrackerNumbers) -> None:
         self._numbers = numbers
-        self._fates = (Fate(no_id=True), Fate(personal=True), Fate(late=True), Fate(twice=True), Fate())
+        self._fates = (Fate(no_id=True), Fate(personal=True), Fate(late=True), Fate(twice=True), UNHARMED)
         self._bounds = np.cumsum([numbers.no_id, numbers.personal, numbers.late.share, numbers.duplicates])
         self._delays_ms = np.array(numbers.delay_seconds) * MS_PER_SECOND
 
@@ -53,14 +56,14 @@ class Post:
         delays: list[int] = (self._delays_ms[lower] + rest).astype(np.int64).tolist()
         return delays
 
-    def arrivals_ms(self, event: Event, fate: Fate, delay_ms: int, draws: Draws) -> list[int]:
+    def arrivals_ms(self, event: Event, fate: Fate, delay_ms: int, draws: Draws) -> tuple[int, ...]:
         """Returns when the event arrives: once, or twice when it was sent twice; perhaps days late."""
         if fate.late:
             delay_ms += int(draws.quantile(self._numbers.late.hours) * MS_PER_HOUR)
         elif fate.twice:
             again_ms = int(draws.quantile(self._numbers.delay_seconds) * MS_PER_SECOND)
-            return [event.sent_ms + delay_ms, event.sent_ms + again_ms]
-        return [event.sent_ms + delay_ms]
+            return event.sent_ms + delay_ms, event.sent_ms + again_ms
+        return (event.sent_ms + delay_ms,)
 
 
 class Writer:

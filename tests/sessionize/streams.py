@@ -64,8 +64,7 @@ def small_pieces() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "EVENT_BYTES", 2**28)  # at 2 GB four events a bucket
         patch.setattr(sessions, "_SLICE", 2)
-        patch.setattr(merge, "_HELD", 4)
-        patch.setattr(merge, "_LEAST_HELD", 1)
+        patch.setattr(merge, "_HELD", 1)
         patch.setattr(merge, "ROW_GROUP", 3)
         yield
 
