@@ -93,6 +93,8 @@ class Parcels:
             for event in self._scenarios.tracked(done.events, done.touches):
                 fate, delay_ms = next(ways)
                 written: Sequence[str] = ()
+                identifier: str | None
+                arrivals_ms: tuple[int, ...]
                 if fate is UNHARMED:
                     identifier, arrivals_ms = next(ids), (event.sent_ms + delay_ms,)
                 else:
