@@ -53,11 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     telemetry.switch_off()
     bench = Bench(Banks.now(REPOSITORY))
     seeds = range(FIRST_SEED, FIRST_SEED + asked.calm_seeds)
-    rows = bench.calm(seeds) | bench.drifting(seeds[: asked.drift_seeds]) | bench.beside_evidently()
+    rows = bench.calm(seeds)
+    _print_calm(rows["calm"])
+    rows |= bench.drifting(seeds[: asked.drift_seeds])
+    _print_drift(rows)
+    rows |= bench.beside_evidently()  # the longest part: what is known by now is on the screen
+    _print_beside(rows)
     path = REPOSITORY / "reports" / "bench" / "drift.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    _print(rows)
     print(f"\nwritten to {path.relative_to(REPOSITORY)}")
     return 0
 
@@ -154,15 +158,20 @@ def _roc(kinds: Sequence[str], found: Sequence[tuple[bool, float]]) -> Row:
     return row
 
 
-def _print(rows: dict[str, Row]) -> None:
-    calm = rows["calm"]
+def _print_calm(calm: Row) -> None:
     print(f"Calm: {calm['n_windows']:.0f} windows of {calm['n_seeds']:.0f} banks; share in which any signal drifted")
     for name in ("false_alarm_rate", "alarm_rate"):
         print(f"  {name:18} {calm[name]:.3f} [{calm[f'{name}_low']:.3f}, {calm[f'{name}_high']:.3f}]")
+
+
+def _print_drift(rows: dict[str, Row]) -> None:
     print(f"\nDrift: share of draws with an alarm within {SOON_DAYS} days; mean days to the alarm where one came")
     for name, row in rows.items():
         if "rate" in row:
             print(f"  {name:20} {row['rate']:5.2f} {row.get('delay_days', float('nan')):5.1f}  of {row['n_draws']:.0f}")
+
+
+def _print_beside(rows: dict[str, Row]) -> None:
     metrics = list(_metrics())
     print(f"\nOne window each, {SOON_DAYS} days into the drift\n{'':24}" + "".join(f"{name:>18}" for name in metrics))
     for name in ("ours", *METHODS):
