@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import DAY, NOON, SOME_EVENTS, Row, block, event, rows_of, sessionize, sessions_of, small_pieces
 
+from pipelines.sessionize import merge
 from pipelines.sessionize.buckets import n_buckets
 
 
@@ -134,3 +135,13 @@ def test_what_ended_is_as_it_was_before_the_future_came(
     was = {row["session_id"]: row for row in then}
     ended = [row for row in later if row["end_ts"] <= now]
     assert ended == [was[row["session_id"]] for row in ended]
+
+
+def test_former_sessions_come_a_row_group_at_a_time_for_each_batch_costs_a_look_at_all_that_are_dropped(
+    tmp_path: Path,
+) -> None:
+    events = [event(f"{n:02}", 10_000 * n, visitor=f"v{n}") for n in range(7)]
+    with small_pieces():
+        made = sessionize(tmp_path, block(gap_seconds=200), events)
+        sizes = [len(batch) for batch in merge.Kept(made.sessions).batches()]
+    assert sizes == [3, 3, 1]
