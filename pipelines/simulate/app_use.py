@@ -85,8 +85,9 @@ class AppUse:
             for position, tile in enumerate(tiles)
         ]
         visit.ms += int(draws.quantile(self._numbers.dwell) * MS_PER_SECOND)
-        clicked = draws.pick(Weighted([*tiles, None], [*chances, 1.0 - fsum(chances)]))
-        if clicked is not None:
+        place = draws.place([*chances, 1.0 - fsum(chances)])
+        if place < len(tiles):
+            clicked = tiles[place]
             self._add(visit, home, "tile_click", target=clicked, props={"impression_id": impression_id})
             visit.ms += _RESPONSE_MS
             self._view(visit, draws, self._screens[self._world.app.tiles[clicked].screen])

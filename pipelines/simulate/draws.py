@@ -69,6 +69,11 @@ class Draws:
     def pick(self, choices: Weighted[T]) -> T:
         return choices.items[bisect_right(choices.cumulative, self.uniform() * choices.total, 0, choices.last)]
 
+    def place(self, weights: Sequence[float]) -> int:
+        """Returns one of the places of ``weights``, each as likely as its weight says."""
+        cumulative = list(accumulate(weights))
+        return bisect_right(cumulative, self.uniform() * cumulative[-1], 0, len(cumulative) - 1)
+
     def quantile(self, table: Sequence[float]) -> float:
         """Returns a draw from the distribution whose equally spaced quantiles are ``table``, straight between them."""
         place = self.uniform() * (len(table) - 1)

@@ -88,27 +88,25 @@ class Parcels:
         ids = iter(event_ids(self._seed, stream, n_events))
         arrival, fault = generator(self._seed, Purpose.ARRIVAL, stream), Draws(self._seed, Purpose.FAULT, stream)
         ways = zip(self._post.fates(n_events, arrival), self._post.delays_ms(n_events, arrival), strict=True)
+        line, end_ms = self._writer.line, self._end_ms
         for done in lived:
             parcel.visited(done)
             for event in self._scenarios.tracked(done.events, done.touches):
                 fate, delay_ms = next(ways)
-                written: Sequence[str] = ()
-                identifier: str | None
-                arrivals_ms: tuple[int, ...]
                 if fate is UNHARMED:
-                    identifier, arrivals_ms = next(ids), (event.sent_ms + delay_ms,)
-                else:
-                    if fate.personal and done.person is not None and event.client.platform == "web":
-                        event, written = personal.plant(event, stream + len(parcel.canaries), fault)
-                    identifier = None if fate.no_id else next(ids)
-                    arrivals_ms = self._post.arrivals_ms(event, fate, delay_ms, fault)
-                has_arrived = False
-                for ms in arrivals_ms:
-                    if ms < self._end_ms:
-                        parcel.lines.append((ms, self._writer.line(event, identifier, ms)))
-                        has_arrived = True
-                if has_arrived:
-                    parcel.arrived(event, identifier)
+                    ms, identifier = event.sent_ms + delay_ms, next(ids)
+                    if ms < end_ms:
+                        parcel.lines.append((ms, line(event, identifier, ms)))
+                        parcel.arrived(event, identifier)
+                    continue
+                written: Sequence[str] = ()
+                if fate.personal and done.person is not None and event.client.platform == "web":
+                    event, written = personal.plant(event, stream + len(parcel.canaries), fault)
+                known = None if fate.no_id else next(ids)
+                arrived_ms = [ms for ms in self._post.arrivals_ms(event, fate, delay_ms, fault) if ms < end_ms]
+                parcel.lines += [(ms, line(event, known, ms)) for ms in arrived_ms]
+                if arrived_ms:
+                    parcel.arrived(event, known)
                     parcel.canaries += written
 
 

@@ -82,22 +82,24 @@ class Writer:
 
     def line(self, event: Event, event_id: str | None, received_ms: int) -> bytes:
         """Returns the event as the tracker writes it."""
+        sent_ms, client, name, page, url, _, login, target, props, referrer, query, utm, title = event
         written_id = f'"{event_id}"' if event_id else "null"
-        user = f'"user":{{"login":"{event.login}"}},' if event.login else ""
-        referrer = f',"referrer":{_quoted(event.referrer)}' if event.referrer else ""
+        user = f'"user":{{"login":"{login}"}},' if login else ""
+        aim = f',"target":{_quoted(target)}' if target else ""
+        more = f',"props":{_encode(props)}' if props else ""
+        origin = f',"referrer":{_quoted(referrer)}' if referrer else ""
         renamed = received_ms >= self._renamed_ms
-        search = f',"search":{{"{self._search[renamed]}":{_quoted(event.query)}}}' if event.query else ""
-        utm = f',"utm":{_encode(event.utm)}' if event.utm else ""
-        client, page = event.client, event.page
-        sent_min, sent_ms = divmod(event.sent_ms + client.skew_ms, MS_PER_MINUTE)
+        search = f',"search":{{"{self._search[renamed]}":{_quoted(query)}}}' if query else ""
+        marks = f',"utm":{_encode(utm)}' if utm else ""
+        sent_min, sent_ms = divmod(sent_ms + client.skew_ms, MS_PER_MINUTE)
         received_min, received_ms = divmod(received_ms, MS_PER_MINUTE)
         sender = self._clients.get(client.id) or self._client(client)
-        shown = self._pages.get((event.title or page.title, page.text)) or self._page(page, event.title)
+        shown = self._pages.get((title or page.title, page.text)) or self._page(page, title)
         return (
             f'{{"id":{written_id},"sent_at":"{self._minutes[sent_min]}{self._seconds[sent_ms]}",'
             f'"received_at":"{self._minutes[received_min]}{self._seconds[received_ms]}",'
-            f'{sender},{user}"event":{_event(event)},'
-            f'"page":{{"url":{_quoted(event.url)},{shown}{referrer}}}{search}{utm}}}\n'
+            f'{sender},{user}"event":{{"name":"{name}"{aim}{more}}},'
+            f'"page":{{"url":{_quoted(url)},{shown}{origin}}}{search}{marks}}}\n'
         ).encode()
 
     def _client(self, client: Client) -> str:
@@ -128,9 +130,3 @@ class _Minutes(dict[int, str]):
 
 def _encode(fields: Mapping[str, object]) -> str:
     return orjson.dumps(fields).decode()
-
-
-def _event(event: Event) -> str:
-    target = f',"target":{_quoted(event.target)}' if event.target else ""
-    props = f',"props":{_encode(event.props)}' if event.props else ""
-    return f'{{"name":"{event.name}"{target}{props}}}'
