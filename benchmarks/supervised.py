@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from pipelines.encoder import Encoder
 from pipelines.encoder.arrays import SessionArrays
-from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.model import SessionEncoder, at_last
 from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
 from pipelines.pretrain.batches import BatchOrder
@@ -59,5 +59,6 @@ def probabilities(
 
 
 def _read(network: SessionEncoder, head: nn.Linear, inputs: SessionArrays, rows: np.ndarray) -> torch.Tensor:
-    read: torch.Tensor = head(network(*TensorBatch.of(inputs.batch(rows))))
+    batch = TensorBatch.of(inputs.batch(rows))
+    read: torch.Tensor = head(at_last(network.prefixes(batch.tokens, batch.texts), batch.lengths))
     return read

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from pipelines.encoder.fields import Field
+from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 
 FIELDS = (
@@ -35,3 +36,10 @@ def draw_texts(seed: int = 2) -> torch.Tensor:
     texts = torch.randn(TEXTS, TEXT_DIM, generator=torch.Generator().manual_seed(seed))
     texts[0] = 0
     return texts
+
+
+def embedded(encoder: SessionEncoder, tokens: torch.Tensor, lengths: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    """Returns the embeddings of sessions (B, T, C), each event as if it were like no other."""
+    places = torch.arange(tokens[..., 0].numel()).view(tokens.shape[:2])
+    found: torch.Tensor = encoder(tokens.flatten(end_dim=1), places, lengths, texts)
+    return found

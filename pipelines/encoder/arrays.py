@@ -1,12 +1,12 @@
 """Sessions as flat integer arrays, in memory or mapped from a file: what the encoder reads, no Python object a session.
 
-Axis legend: N sessions, E events of all sessions, B sessions of a batch, T events of its longest, C token columns,
-P pages of the catalogue, U pages in a batch.
+Axis legend: N sessions, E events of all sessions, B sessions of a batch, T events of its longest, K distinct events in
+it, C token columns, P pages of the catalogue, U pages in a batch.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,15 @@ class PaddedBatch(NamedTuple):
     tokens: np.ndarray  # (B, T, C) int64; a text is a row of `texts`
     lengths: np.ndarray  # (B,) int64, each >= 1
     texts: np.ndarray  # (U + 1, text_dim) float32: of the pages in the batch; row 0, of events without one, is zero
+
+
+class DistinctBatch(NamedTuple):
+    """Sessions side by side, each event that is the same as another written once: what is read of it is read once."""
+
+    events: np.ndarray  # (K, C) int64, the tokens of each distinct event; a text is a row of `texts`
+    places: np.ndarray  # (B, T) int64, which of them each event is; padding on the right is any of them
+    lengths: np.ndarray  # (B,) int64, each >= 1
+    texts: np.ndarray  # (U + 1, text_dim) float32, as in PaddedBatch
 
 
 @dataclass(frozen=True)
@@ -41,22 +50,55 @@ class SessionArrays:
 
     def batch(self, rows: np.ndarray) -> PaddedBatch:
         """Returns the sessions ``rows`` (B,), padded to the longest of them."""
-        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
-        steps = np.arange(lengths.max())
-        inside = steps < lengths[:, None]  # (B, T)
-        positions = np.where(inside, starts[:, None] + steps, starts[:, None])
+        inside, positions, lengths = self._places(rows)
         tokens = np.where(inside[:, :, None], self.tokens[positions], NOTHING).astype(np.int64)
-        if self.text_column is None:
-            return PaddedBatch(tokens, lengths, self.texts[:1])
-        pages, local = np.unique(tokens[..., self.text_column], return_inverse=True)
-        shift = int(pages[0] != NOTHING)  # the row of zeros is there in any case
-        tokens[..., self.text_column] = local.reshape(inside.shape) + shift
-        return PaddedBatch(tokens, lengths, self.texts[np.append(np.zeros(shift, pages.dtype), pages)])
+        return PaddedBatch(tokens, lengths, self._with_own_texts(tokens))
+
+    def distinct(self, rows: np.ndarray) -> DistinctBatch:
+        """Returns the sessions ``rows`` (B,), padded to the longest of them, each distinct event once."""
+        inside, positions, lengths = self._places(rows)
+        first, inverse = distinct_rows(self.tokens[positions[inside]])
+        places = np.zeros(inside.shape, np.int64)
+        places[inside] = inverse
+        events = self.tokens[positions[inside][first]].astype(np.int64)
+        return DistinctBatch(events, places, lengths, self._with_own_texts(events))
 
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
         """Yields the rows of batches of similar length, shortest first: little padding."""
         by_length = np.argsort(self.lengths, kind="stable")
         yield from np.split(by_length, range(batch_size, len(self), batch_size))
+
+    def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which steps are events and where their tokens lie, (B, T) each, and how many events each session has."""
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        steps = np.arange(lengths.max())
+        inside = steps < lengths[:, None]
+        return inside, np.where(inside, starts[:, None] + steps, starts[:, None]), lengths
+
+    def _with_own_texts(self, tokens: np.ndarray) -> np.ndarray:
+        """Names the texts in ``tokens`` (..., C), in place, by their rows in those returned: theirs alone."""
+        if self.text_column is None:
+            return self.texts[:1]
+        pages, local = np.unique(tokens[..., self.text_column], return_inverse=True)
+        shift = int(pages[0] != NOTHING)  # the row of zeros is there in any case
+        tokens[..., self.text_column] = local.reshape(tokens.shape[:-1]) + shift
+        return np.asarray(self.texts[np.append(np.zeros(shift, pages.dtype), pages)])
+
+
+_FACTORS: Final = np.random.default_rng(0).integers(1, 2**62, 4096) * 2 + 1
+"""Odd numbers that a row is hashed by."""
+
+
+def distinct_rows(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first place of each distinct row of ``tokens`` (E, C), (K,), and which of them each row is, (E,).
+
+    Rows are told apart by a hash, and compared whole: where two collide, they are sorted instead.
+    """
+    hashes = tokens.astype(np.int64) @ _FACTORS[: tokens.shape[1]]  # overflow wraps around
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    if not np.array_equal(tokens[first][inverse], tokens):
+        _, first, inverse = np.unique(tokens, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
 
 
 def page_keys(pages: pa.Table) -> list[str]:

@@ -17,7 +17,6 @@ from pipelines.encoder.export import onnx_bytes
 from pipelines.encoder.fields import Field, fields_from
 from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
-from pipelines.encoder.tensors import TensorBatch
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
@@ -60,7 +59,7 @@ class Encoder:
         embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
         for rows in inputs.batches(EMBED_BATCH_SIZE):
             if len(rows):
-                embeddings[rows] = self.model(*TensorBatch.of(inputs.batch(rows))).numpy()
+                embeddings[rows] = self.model(*(torch.from_numpy(part) for part in inputs.distinct(rows))).numpy()
         return embeddings
 
     def save(self, folder: Path) -> "Encoder":

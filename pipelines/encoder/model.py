@@ -1,6 +1,7 @@
 """Events to states to the session embedding: the network, whatever its fields, architecture and pooling.
 
-Axis legend: B sessions, T events, C token columns, E event, H state, D embedding, U pages in a batch.
+Axis legend: B sessions, T events, K distinct events, C token columns, E event, H state, D embedding, U pages in a
+batch.
 """
 
 from collections.abc import Sequence
@@ -29,24 +30,27 @@ class SessionEncoder(nn.Module):
         self.states = ARCHITECTURES[shape.architecture](shape)
         self.pool = POOLINGS[shape.pooling](shape.hidden_dim, shape.embedding_dim)
 
-    def forward(self, tokens: Tensor, lengths: Tensor, texts: Tensor) -> Tensor:
-        """Returns the embedding of each session, (B, D).
+    def forward(self, events: Tensor, places: Tensor, lengths: Tensor, texts: Tensor) -> Tensor:
+        """Returns the embedding of each session, (B, D), as a trained encoder is used: nothing is dropped.
 
         Args:
-            tokens: (B, T, C), as arrays.PaddedBatch has them.
+            events: (K, C), the tokens of each distinct event, as arrays.DistinctBatch has them.
+            places: (B, T), which of them each event is.
             lengths: (B,), each >= 1.
             texts: frozen text vectors (U + 1, text_dim) that the tokens name.
         """
-        return at_last(self.prefixes(tokens, texts), lengths)
+        states = self.states.of_distinct(self.events(events, texts), places)
+        embeddings: Tensor = self.pool.project(at_last(self.pool.read(states), lengths))
+        return embeddings
 
     def prefixes(self, tokens: Tensor, texts: Tensor) -> Tensor:
-        """Returns the embedding of every prefix, (B, T, D)."""
+        """Returns the embedding of every prefix, (B, T, D), of ``tokens`` (B, T, C), as arrays.PaddedBatch has them."""
         pooled: Tensor = self.pool(self.states(self.events(tokens, texts)))
         return pooled
 
 
 def at_last(prefixes: Tensor, lengths: Tensor) -> Tensor:
-    """Returns the embedding of each whole session, (B, D), out of those of its prefixes, (B, T, D)."""
+    """Returns what each session has at its last event, (B, D), out of what it has at every one, (B, T, D)."""
     places = (lengths - 1)[:, None, None].expand(-1, 1, prefixes.shape[2])
     return prefixes.gather(1, places).squeeze(1)
 
@@ -76,14 +80,14 @@ class _Events(nn.Module):
                 if table.padding_idx is not None:
                     nn.init.zeros_(table.weight[table.padding_idx])
 
-    def forward(self, tokens: Tensor, texts: Tensor) -> Tensor:  # (B, T, C), (U + 1, text_dim) -> (B, T, E)
+    def forward(self, tokens: Tensor, texts: Tensor) -> Tensor:  # (..., C), (U + 1, text_dim) -> (..., E)
         parts = []
         for name, table in self.tables.items():
-            numbers = tokens[..., self.columns[name]]  # (B, T, width)
+            numbers = tokens[..., self.columns[name]]  # (..., width)
             if self.kinds[name] == "text":
                 parts.append(functional.embedding(numbers.squeeze(-1), table(texts)))
             else:
-                parts.append(table(numbers).sum(dim=2))
+                parts.append(table(numbers).sum(dim=-2))
         summed = torch.stack(parts).sum(dim=0)
         fused: Tensor = summed + self.fuse(summed)
         return fused

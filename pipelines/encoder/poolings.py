@@ -21,15 +21,19 @@ class Last(nn.Module):
         self.project = nn.Linear(hidden, width)
 
     def forward(self, states: Tensor) -> Tensor:  # (B, T, H) -> (B, T, D)
-        pooled: Tensor = self.project(states)
+        pooled: Tensor = self.project(self.read(states))
         return pooled
+
+    def read(self, states: Tensor) -> Tensor:
+        """Returns what of the ``states`` (B, T, H) is projected at each prefix, (B, T, R)."""
+        return states
 
 
 class Mean(Last):
     """The mean of all states so far: the course of the session."""
 
-    def forward(self, states: Tensor) -> Tensor:
-        return super().forward(running_mean(states))
+    def read(self, states: Tensor) -> Tensor:
+        return running_mean(states)
 
 
 class Attention(Last):
@@ -39,9 +43,9 @@ class Attention(Last):
         super().__init__(hidden, width)
         self.score = nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
 
-    def forward(self, states: Tensor) -> Tensor:
+    def read(self, states: Tensor) -> Tensor:
         weights = (_BOUND * torch.tanh(self.score(states) / _BOUND)).exp()  # (B, T, 1)
-        return super().forward((weights * states).cumsum(dim=1) / weights.cumsum(dim=1))
+        return (weights * states).cumsum(dim=1) / weights.cumsum(dim=1)
 
 
 class Mix(Last):
@@ -50,11 +54,11 @@ class Mix(Last):
     def __init__(self, hidden: int, width: int) -> None:
         super().__init__(2 * hidden, width)
 
-    def forward(self, states: Tensor) -> Tensor:
-        return super().forward(torch.cat([states, running_mean(states)], dim=-1))
+    def read(self, states: Tensor) -> Tensor:
+        return torch.cat([states, running_mean(states)], dim=-1)
 
 
-POOLINGS: Final[dict[str, Callable[[int, int], nn.Module]]] = {
+POOLINGS: Final[dict[str, Callable[[int, int], Last]]] = {
     "last": Last,
     "mean": Mean,
     "attention": Attention,

@@ -1,28 +1,27 @@
 """From the evidence of single events to the soft labels of a session."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from pipelines.taxonomy.document import Document, Labels
 from pipelines.taxonomy.rendering import RenderedSession, Row
 from pipelines.taxonomy.words import content_words, page_key, row_words, spoken, title_parts
 
-HALF_CERTAIN = 0.5  # evidence at which the strongest intent scores one half: one page read for half a minute gives 1.0
+HALF_CERTAIN = 0.5  # evidence at which the strongest intent scores one half: one page gives 1.0
 MIN_SCORE = 0.25  # weaker intents of a session are passing glances
 MIN_COVERAGE = 0.5  # share of a row's words that must be an intent's, where no title matches
-TYPICAL_SECONDS = 30.0
 
 
-def session_labels(rows: Sequence[Row], evidence: Sequence[Mapping[str, float]]) -> Labels:
-    """Returns the soft labels of a session from the ``evidence`` in [0, 1] that each row gives of each intent.
+def session_labels(evidence: Iterable[Mapping[str, float]]) -> Labels:
+    """Returns the soft labels of a session from the ``evidence`` in [0, 1] that each of its rows gives of each intent.
 
-    A row counts by the logarithm of the time spent on it. An intent's score is its evidence over that of the strongest
-    plus HALF_CERTAIN: near 1 for a session that is all about it, lower for a single glance.
+    An intent's score is its evidence over that of the strongest plus HALF_CERTAIN: near 1 for a session that is all
+    about it, lower for a single page. Rows count alike: the time spent on them found needs no better (docs/LOG.md).
     """
     totals: dict[str, float] = {}
-    for row, given in zip(rows, evidence, strict=True):
+    for given in evidence:
         for intent, strength in given.items():
-            totals[intent] = totals.get(intent, 0.0) + strength * _attention(row)
+            totals[intent] = totals.get(intent, 0.0) + strength
     if not totals:
         return {}
     strongest = max(totals.values())
@@ -55,8 +54,7 @@ class KeywordEvidence:
         self.informative = {word: math.log((1 + n_intents) / count) for word, count in spread.items()}
 
     def labels(self, session: RenderedSession) -> Labels:
-        rows = session.rows()
-        return session_labels(rows, [self.of_row(row) for row in rows])
+        return session_labels(self.of_row(row) for row in session.rows())
 
     def of_row(self, row: Row) -> dict[str, float]:
         """Returns evidence in (0, 1] by intent id; a title that is an example counts in full."""
@@ -81,11 +79,3 @@ class KeywordEvidence:
             return {}
         near = {intent: share for intent, share in covered.items() if share >= 0.9 * best}
         return {intent: share / len(near) for intent, share in near.items()}
-
-
-def _attention(row: Row) -> float:
-    """1 for a typical row and for the last one, whose time nobody knows; between a quarter and two for the others."""
-    seconds = row.get("seconds")
-    if seconds is None:
-        return 1.0
-    return min(2.0, max(0.25, math.log1p(float(seconds)) / math.log1p(TYPICAL_SECONDS)))

@@ -87,7 +87,7 @@ class OfflineTeacher:
 
 def _labels(rows: Sequence[Row], evidence: Sequence[Labels]) -> Labels:
     """A session that shows something beyond front doors, and no intent, has a need that the taxonomy lacks."""
-    labels = session_labels(rows, evidence)
+    labels = session_labels(evidence)
     if labels or all(page_key(row) is None and "search" not in row for row in rows):
         return labels
     return {OTHER: 1.0}

@@ -98,6 +98,26 @@ def test_batches_pad_on_the_right_and_carry_the_texts_of_their_pages() -> None:
     assert [rows.tolist() for rows in inputs.batches(2)] == [[1, 2], [0, 3]]
 
 
+def test_equal_events_of_a_batch_are_written_once() -> None:
+    sessions = make_sessions([["/c", "/a", "/c"], ["/a"], ["/a", "/b/c"]])
+    inputs = tokenised(sessions, fitted(sessions))
+    assert inputs.text_column is not None
+    rows = np.array([0, 1])
+    distinct, padded = inputs.distinct(rows), inputs.batch(rows)
+    inside = np.arange(3) < distinct.lengths[:, None]
+    assert np.array_equal(distinct.events[distinct.places][inside], padded.tokens[inside])
+    assert len(distinct.events) == len(np.unique(padded.tokens[inside], axis=0))
+    assert distinct.texts.tolist() == padded.texts.tolist()
+
+
+def test_rows_whose_hashes_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = np.random.default_rng(3).integers(0, 3, (200, 3)).astype(np.int32)
+    monkeypatch.setattr(arrays, "_FACTORS", np.array([1, 1, 1]))  # all orders of a row's numbers collide
+    first, inverse = arrays.distinct_rows(tokens)
+    assert len(first) == 27
+    assert np.array_equal(tokens[first][inverse], tokens)
+
+
 def test_an_event_without_a_page_is_read_all_the_same() -> None:
     row = make_sessions([["/a", "/b/c"]]).to_pylist()[0]
     row["events"][1]["page"] = None

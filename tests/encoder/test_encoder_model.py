@@ -1,12 +1,14 @@
 """What a prefix can and cannot depend on, whatever the architecture and the pooling."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from networks import FIELDS, SIZES, draw_texts, draw_tokens, shape
+from networks import FIELDS, SIZES, draw_texts, draw_tokens, embedded, shape
 
 from pipelines.encoder.architectures import ARCHITECTURES
 from pipelines.encoder.fields import columns_of
-from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.model import SessionEncoder, at_last
 from pipelines.encoder.poolings import POOLINGS
 
 CHOICES = [("gru", "mix"), ("transformer", "mix"), *(("gru", pooling) for pooling in POOLINGS if pooling != "mix")]
@@ -41,17 +43,27 @@ def test_changing_a_later_event_leaves_a_prefix_bit_equal(encoder: SessionEncode
 def test_padding_and_batch_mates_change_nothing(encoder: SessionEncoder) -> None:
     tokens, lengths, texts = draw_tokens(5, 12, seed=4), torch.tensor([1, 4, 12, 7, 9]), draw_texts()
     inside = torch.arange(12) < lengths[:, None]
-    together = encoder(tokens * inside[..., None], lengths, texts)
+    together = embedded(encoder, tokens * inside[..., None], lengths, texts)
     for row, length in enumerate(lengths.tolist()):
-        alone = encoder(tokens[row : row + 1, :length], torch.tensor([length]), texts)
+        alone = embedded(encoder, tokens[row : row + 1, :length], torch.tensor([length]), texts)
         assert torch.allclose(alone[0], together[row], atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()
 def test_the_embedding_keeps_order_and_end(encoder: SessionEncoder) -> None:
     tokens, last = draw_tokens(1, 6, seed=5), torch.tensor([6])
-    forward, backward = (encoder(each, last, draw_texts()) for each in (tokens, tokens.flip(dims=[1])))
+    forward, backward = (embedded(encoder, each, last, draw_texts()) for each in (tokens, tokens.flip(dims=[1])))
     assert not torch.allclose(forward, backward, atol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("n_layers", "architecture"), [(1, "gru"), (2, "gru"), (2, "transformer")])
+def test_an_event_that_is_written_once_is_read_as_often_as_it_came(n_layers: int, architecture: str) -> None:
+    encoder = SessionEncoder(replace(shape(architecture), n_layers=n_layers), FIELDS, seed=1).eval()
+    events, texts, lengths = draw_tokens(1, 4, seed=8)[0], draw_texts(), torch.tensor([6, 2, 5])
+    places = torch.randint(0, 4, (3, 6), generator=torch.Generator().manual_seed(9))
+    wanted = at_last(encoder.prefixes(events[places], texts), lengths)
+    assert torch.allclose(encoder(events, places, lengths, texts), wanted, atol=1e-6, rtol=0)
 
 
 @torch.inference_mode()

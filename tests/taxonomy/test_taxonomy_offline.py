@@ -85,13 +85,9 @@ def test_a_search_that_gives_orders_is_no_evidence(search: str) -> None:
 
 
 def test_soft_scores_by_hand() -> None:
-    rows = [{"seconds": 30}, {}, {"seconds": 0}]
-    labels = session_labels(rows, [{"a": 1.0}, {"b": 0.5}, {"c": 1.0}])
-    assert labels == {  # attention 1, 1 and 1/4
-        "a": pytest.approx(1 / (1 + HALF_CERTAIN), abs=1e-4),
-        "b": pytest.approx(0.5 / (1 + HALF_CERTAIN), abs=1e-4),
-    }
-    assert session_labels(rows, [{}, {}, {}]) == {}
+    labels = session_labels([{"a": 1.0}, {"b": 0.5, "c": 0.2}, {"a": 0.5}])
+    assert labels == {"a": pytest.approx(1.5 / (1.5 + HALF_CERTAIN)), "b": pytest.approx(0.5 / (1.5 + HALF_CERTAIN))}
+    assert session_labels([{}, {}, {}]) == {}
 
 
 def test_sessions_that_share_no_page_are_refused(repository: Path) -> None:

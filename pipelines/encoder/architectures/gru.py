@@ -1,11 +1,14 @@
 """A gated recurrent network (Cho et al., arXiv 1406.1078): a strong rival on event sequences (EBES, 2410.03399)."""
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from pipelines.encoder.architectures.architecture import Architecture
 from pipelines.encoder.shape import Shape
 
 
-class Gru(nn.Module):
+class Gru(Architecture):
     """Events (B, T, E) to states (B, T, H); padding on the right is read after all that counts."""
 
     def __init__(self, shape: Shape) -> None:
@@ -17,3 +20,24 @@ class Gru(nn.Module):
     def forward(self, events: Tensor) -> Tensor:
         states: Tensor = self.dropout(self.layers(events)[0])
         return states
+
+    def of_distinct(self, events: Tensor, places: Tensor) -> Tensor:
+        """Returns the states, (B, T, H), as Architecture says: what the layer makes of an event alone is made once.
+
+        A graph that is exported has the runtime's own GRU instead, and several layers PyTorch's.
+        """
+        layer = self.layers
+        if layer.num_layers > 1 or torch.onnx.is_in_onnx_export():
+            return super().of_distinct(events, places)
+        inward, recurrent, inward_bias, recurrent_bias = layer.all_weights[0]
+        given = functional.linear(events, inward, inward_bias)  # (K, 3 H): of the gates and the new state
+        state = events.new_zeros(len(places), layer.hidden_size)
+        states = []
+        for step in places.T:
+            inputs, before = given[step], functional.linear(state, recurrent, recurrent_bias)
+            gates = (inputs[:, : 2 * layer.hidden_size] + before[:, : 2 * layer.hidden_size]).sigmoid_()
+            reset, kept = gates.chunk(2, dim=1)
+            new = torch.addcmul(inputs[:, -layer.hidden_size :], reset, before[:, -layer.hidden_size :]).tanh_()
+            state = torch.lerp(new, state, kept)
+            states.append(state)
+        return torch.stack(states, dim=1)

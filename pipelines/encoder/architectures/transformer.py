@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipelines.encoder.architectures.architecture import Architecture
 from pipelines.encoder.shape import Shape
 
 
-class Transformer(nn.Module):
+class Transformer(Architecture):
     """Events (B, T, E) to states (B, T, H); no state can see padding on the right, or another session."""
 
     def __init__(self, shape: Shape) -> None:
