@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from pipelines.encoder import Encoder
 from pipelines.encoder.arrays import SessionArrays
-from pipelines.encoder.model import SessionEncoder, at_last
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.poolings import at_last
 from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
 from pipelines.pretrain.batches import BatchOrder

@@ -21,7 +21,7 @@ from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
 from pipelines.errors import TableError
 
-EMBED_BATCH_SIZE: Final = 512
+EMBED_BATCH_SIZE: Final = 1024
 
 
 @dataclass(frozen=True)

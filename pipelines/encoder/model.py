@@ -40,19 +40,13 @@ class SessionEncoder(nn.Module):
             texts: frozen text vectors (U + 1, text_dim) that the tokens name.
         """
         states = self.states.of_distinct(self.events(events, texts), places)
-        embeddings: Tensor = self.pool.project(at_last(self.pool.read(states), lengths))
+        embeddings: Tensor = self.pool.at_end(states, lengths)
         return embeddings
 
     def prefixes(self, tokens: Tensor, texts: Tensor) -> Tensor:
         """Returns the embedding of every prefix, (B, T, D), of ``tokens`` (B, T, C), as arrays.PaddedBatch has them."""
         pooled: Tensor = self.pool(self.states(self.events(tokens, texts)))
         return pooled
-
-
-def at_last(prefixes: Tensor, lengths: Tensor) -> Tensor:
-    """Returns what each session has at its last event, (B, D), out of what it has at every one, (B, T, D)."""
-    places = (lengths - 1)[:, None, None].expand(-1, 1, prefixes.shape[2])
-    return prefixes.gather(1, places).squeeze(1)
 
 
 class _Events(nn.Module):

@@ -28,12 +28,24 @@ class Last(nn.Module):
         """Returns what of the ``states`` (B, T, H) is projected at each prefix, (B, T, R)."""
         return states
 
+    def at_end(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """Returns the last row of ``forward`` of each session, (B, D), without the others."""
+        pooled: Tensor = self.project(self.read_at_end(states, lengths))
+        return pooled
+
+    def read_at_end(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """Returns the last row of ``read`` of each session, (B, R)."""
+        return at_last(self.read(states), lengths)
+
 
 class Mean(Last):
     """The mean of all states so far: the course of the session."""
 
     def read(self, states: Tensor) -> Tensor:
         return running_mean(states)
+
+    def read_at_end(self, states: Tensor, lengths: Tensor) -> Tensor:
+        return mean(states, lengths)
 
 
 class Attention(Last):
@@ -57,6 +69,9 @@ class Mix(Last):
     def read(self, states: Tensor) -> Tensor:
         return torch.cat([states, running_mean(states)], dim=-1)
 
+    def read_at_end(self, states: Tensor, lengths: Tensor) -> Tensor:
+        return torch.cat([at_last(states, lengths), mean(states, lengths)], dim=-1)
+
 
 POOLINGS: Final[dict[str, Callable[[int, int], Last]]] = {
     "last": Last,
@@ -70,3 +85,16 @@ def running_mean(states: Tensor) -> Tensor:
     """Returns the mean of the states so far, (B, T, H)."""
     steps = torch.arange(1, states.shape[1] + 1, device=states.device, dtype=states.dtype)
     return states.cumsum(dim=1) / steps[None, :, None]
+
+
+def mean(states: Tensor, lengths: Tensor) -> Tensor:
+    """Returns the mean of the states of each session, (B, H)."""
+    inside = torch.arange(states.shape[1], device=states.device) < lengths[:, None]  # (B, T)
+    shares = inside.to(states.dtype) / lengths[:, None]
+    return torch.bmm(shares[:, None], states).squeeze(1)
+
+
+def at_last(prefixes: Tensor, lengths: Tensor) -> Tensor:
+    """Returns what each session has at its last event, (B, D), out of what it has at every one, (B, T, D)."""
+    places = (lengths - 1)[:, None, None].expand(-1, 1, prefixes.shape[2])
+    return prefixes.gather(1, places).squeeze(1)

@@ -8,8 +8,8 @@ from networks import FIELDS, SIZES, draw_texts, draw_tokens, embedded, shape
 
 from pipelines.encoder.architectures import ARCHITECTURES
 from pipelines.encoder.fields import columns_of
-from pipelines.encoder.model import SessionEncoder, at_last
-from pipelines.encoder.poolings import POOLINGS
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.poolings import POOLINGS, at_last
 
 CHOICES = [("gru", "mix"), ("transformer", "mix"), *(("gru", pooling) for pooling in POOLINGS if pooling != "mix")]
 
@@ -72,7 +72,8 @@ def test_poolings_against_a_slow_loop() -> None:
     torch.manual_seed(7)
     for name, make in POOLINGS.items():
         pool = make(8, 3)
-        pooled = pool(states)
+        pooled, lengths = pool(states), torch.tensor([5, 2])
+        assert torch.allclose(pool.at_end(states, lengths), at_last(pooled, lengths), atol=1e-6), name
         for row in range(2):
             for step in range(5):
                 seen = states[row, : step + 1]

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from pipelines.encoder.architectures import ARCHITECTURES
 from pipelines.encoder.fields import NOTHING, UNKNOWN, columns_of
-from pipelines.encoder.model import SessionEncoder, at_last
+from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.poolings import at_last
 from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain, validate
 from pipelines.pretrain.heads import EventHeads

@@ -22,22 +22,25 @@ class Gru(Architecture):
         return states
 
     def of_distinct(self, events: Tensor, places: Tensor) -> Tensor:
-        """Returns the states, (B, T, H), as Architecture says: what the layer makes of an event alone is made once.
+        """Returns the states, (B, T, H), as Architecture says; sessions that begin alike are one until they part.
 
-        A graph that is exported has the runtime's own GRU instead, and several layers PyTorch's.
+        What the layer makes of an event alone is made once as well. A graph that is exported has the runtime's own GRU
+        instead, and several layers PyTorch's.
         """
         layer = self.layers
         if layer.num_layers > 1 or torch.onnx.is_in_onnx_export():
             return super().of_distinct(events, places)
         inward, recurrent, inward_bias, recurrent_bias = layer.all_weights[0]
         given = functional.linear(events, inward, inward_bias)  # (K, 3 H): of the gates and the new state
-        state = events.new_zeros(len(places), layer.hidden_size)
+        state, path = events.new_zeros(1, layer.hidden_size), places.new_zeros(len(places))
         states = []
         for step in places.T:
-            inputs, before = given[step], functional.linear(state, recurrent, recurrent_bias)
-            gates = (inputs[:, : 2 * layer.hidden_size] + before[:, : 2 * layer.hidden_size]).sigmoid_()
+            paths, path = torch.unique(path * len(events) + step, return_inverse=True)  # (W,), (B,): W ways to be here
+            before, inputs = state[paths // len(events)], given[paths % len(events)]
+            recalled = functional.linear(before, recurrent, recurrent_bias)
+            gates = (inputs[:, : 2 * layer.hidden_size] + recalled[:, : 2 * layer.hidden_size]).sigmoid_()
             reset, kept = gates.chunk(2, dim=1)
-            new = torch.addcmul(inputs[:, -layer.hidden_size :], reset, before[:, -layer.hidden_size :]).tanh_()
-            state = torch.lerp(new, state, kept)
-            states.append(state)
+            new = torch.addcmul(inputs[:, -layer.hidden_size :], reset, recalled[:, -layer.hidden_size :]).tanh_()
+            state = torch.lerp(new, before, kept)
+            states.append(state[path])
         return torch.stack(states, dim=1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines.encoder.fields import Field, columns_of
-from pipelines.encoder.model import at_last
+from pipelines.encoder.poolings import at_last
 from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
 from pipelines.pretrain.views import Hiding, Seen
