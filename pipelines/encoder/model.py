@@ -81,7 +81,24 @@ class _Events(nn.Module):
             if self.kinds[name] == "text":
                 parts.append(functional.embedding(numbers.squeeze(-1), table(texts)))
             else:
-                parts.append(table(numbers).sum(dim=-2))
+                parts.append(_summed(table, numbers))
         summed = torch.stack(parts).sum(dim=0)
         fused: Tensor = summed + self.fuse(summed)
         return fused
+
+
+def _summed(table: nn.Module, numbers: Tensor) -> Tensor:
+    """Returns the sum of the rows of ``table`` that each event names, (..., width) -> (..., E).
+
+    Of several rows the sum is taken as they are read: side by side, mostly empty words would fill the memory. A graph
+    that is exported knows no such operation.
+    """
+    assert isinstance(table, nn.Embedding)
+    summed: Tensor
+    if numbers.shape[-1] == 1 or torch.onnx.is_in_onnx_export():
+        summed = table(numbers).sum(dim=-2)
+    else:
+        rows = numbers.flatten(end_dim=-2)
+        bags = functional.embedding_bag(rows, table.weight, mode="sum", padding_idx=table.padding_idx)
+        summed = bags.view(*numbers.shape[:-1], -1)
+    return summed
