@@ -69,7 +69,7 @@ class Judge:
         sizes = n_effective(windows, before)
         by_name = [self.thresholds.limits_at(size) for size in sizes]
         limits = np.array([[found[signal.name] for signal in tallies.signals] for found in by_name])
-        return np.asarray(scores(tallies, windows, before)[1] / limits)
+        return np.asarray(scores(tallies, windows, before, tallies.swing(self.thresholds.swings))[1] / limits)
 
 
 def mixed(calm: Sessions, touched: Sessions, kind: str, strength: float, draw: np.random.Generator) -> Sessions:

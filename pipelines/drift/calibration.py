@@ -7,7 +7,7 @@ exceed any threshold the false-alarm rate (the step-down idea of Westfall and Yo
 1993, with quantiles extrapolated by the spread, for the rarest splits are too few to read quantiles from).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
 import numpy as np
@@ -41,15 +41,18 @@ class Thresholds(BaseModel):
     seed: int
     limits: dict[str, float]  # by signal, of a comparison of that size
     growth: dict[str, float]  # by signal: a limit grows as this power of the size
+    swings: dict[str, dict[str, float]] = {}  # by signal with `own_swing` and category: the unit of its distance
 
     @classmethod
     def of(cls, reference: pa.Table, window_days: int, false_alarm_rate: float, seed: int) -> Self:
         """Returns the thresholds of ``reference`` (observed.OBSERVED): the same values and seed give the same."""
         tallies = tally([reference])
+        swings = tallies.by_category(_swing(tallies, _splits(reference, window_days, 1.0, np.random.default_rng(seed))))
+        swing = tallies.swing(swings)
         sizes, found = [], []
         for kept in (1.0, THINNED):
             pairs = list(_splits(reference, window_days, kept, np.random.default_rng(seed)))
-            largest = np.concatenate([scores(tallies, *pair)[1] for pair in pairs])
+            largest = np.concatenate([scores(tallies, *pair, swing)[1] for pair in pairs])
             sizes.append(float(np.mean([n_effective(*pair) for pair in pairs])))
             found.append(limits(tallies, largest, false_alarm_rate))
         return cls(
@@ -62,6 +65,7 @@ class Thresholds(BaseModel):
             seed=seed,
             limits=found[0],
             growth={name: _growth(found[0][name] / found[1][name], sizes[0] / max(sizes[1], 1.0)) for name in found[0]},
+            swings=swings,
         )
 
     def limits_at(self, n: float) -> dict[str, float]:
@@ -86,6 +90,13 @@ def limits(tallies: Tallies, largest: np.ndarray, false_alarm_rate: float) -> di
     by_chance = norm.isf(false_alarm_rate / 2 / len(tallies.signals))
     found = np.maximum(median + reach * spread, by_chance)
     return {signal.name: round(float(limit), 4) for signal, limit in zip(tallies.signals, found, strict=True)}
+
+
+def _swing(tallies: Tallies, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The root mean square of each category's distance over the splits, (K,); at least one, that of chance."""
+    squares = [np.square(scores(tallies, *pair)[0]).sum(axis=0) for pair in splits]
+    swing: np.ndarray = np.round(np.maximum(np.sqrt(np.sum(squares, axis=0) / N_SPLITS), 1.0), 4)
+    return swing
 
 
 def _growth(limits_ratio: float, sizes_ratio: float) -> float:

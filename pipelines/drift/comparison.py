@@ -62,7 +62,7 @@ def compare(
     """
     tallies = tally([window, reference], [signal for signal in SIGNALS if signal.name in thresholds.limits])
     current = np.arange(tallies.held.shape[0])[None] < len(window)
-    apart, largest = scores(tallies, current, ~current)
+    apart, largest = scores(tallies, current, ~current, tallies.swing(thresholds.swings))
     limits = thresholds.limits_at(n_effective(current, ~current)[0])
     shares = [np.asarray(tallies.held[part].mean(axis=0)).ravel() for part in (current[0], ~current[0])]
     found = []

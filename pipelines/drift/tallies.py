@@ -3,7 +3,7 @@
 Axis legend: N sessions, K categories of all signals, S signals, B pairs of samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,22 @@ class Tallies:
         """The first column of each signal, (S,), each of which has a column at least."""
         return np.cumsum([0, *(len(names) for names in self.names[:-1])])
 
+    def swing(self, known: Mapping[str, Mapping[str, float]]) -> np.ndarray:
+        """Returns what each category's distance is measured in, (K,): ``known`` by signal and category, else one."""
+        found = [[known.get(signal.name, {}).get(name, 1.0) for name in names] for signal, names in self._signals()]
+        return np.concatenate(found)
+
+    def by_category(self, values: np.ndarray) -> dict[str, dict[str, float]]:
+        """Returns ``values`` (K,) by signal and category, of the signals with `own_swing`."""
+        return {
+            signal.name: dict(zip(names, values[start : start + len(names)].tolist(), strict=True))
+            for (signal, names), start in zip(self._signals(), self.starts, strict=True)
+            if signal.own_swing
+        }
+
+    def _signals(self) -> Iterator[tuple[Signal, tuple[str, ...]]]:
+        return zip(self.signals, self.names, strict=True)
+
 
 def tally(tables: Sequence[pa.Table], signals: Sequence[Signal] = SIGNALS) -> Tallies:
     """Returns the tallies of the rows of all ``tables`` (observed.OBSERVED), one after the other."""
@@ -48,7 +64,9 @@ def tally(tables: Sequence[pa.Table], signals: Sequence[Signal] = SIGNALS) -> Ta
     return Tallies(held, tuple(names), tuple(signals))
 
 
-def scores(tallies: Tallies, current: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def scores(
+    tallies: Tallies, current: np.ndarray, before: np.ndarray, swing: np.ndarray | float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns how far the shares of categories lie apart, (B, K), and of each signal the largest of it, (B, S).
 
     The distance of two shares is that of their arc sines, in standard deviations of independent sessions: nearly a
@@ -59,11 +77,12 @@ def scores(tallies: Tallies, current: np.ndarray, before: np.ndarray) -> tuple[n
         tallies: of all sessions.
         current: which of them are the window's, bool (B, N).
         before: which are the reference's, bool (B, N).
+        swing: what the distance of each category is measured in, (K,), in such deviations.
     """
     n_current, n_before = (part.sum(axis=1, keepdims=True) for part in (current, before))
     held, held_before = (part.astype(np.float32) @ tallies.held for part in (current, before))  # (B, K)
     effective = 2 * np.sqrt(n_effective(current, before))[:, None]
-    apart = (_arc(held, n_current) - _arc(held_before, n_before)) * effective
+    apart = (_arc(held, n_current) - _arc(held_before, n_before)) * effective / swing
     largest = np.maximum.reduceat(np.abs(apart), tallies.starts, axis=1)
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
         if signal.only_unseen:

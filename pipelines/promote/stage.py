@@ -126,7 +126,8 @@ def _thresholds(bundle: Path, reference: pa.Table, params: Params, present: Cham
             former = Thresholds.model_validate_json(present.thresholds.read_bytes())
         except ValidationError:  # of other code
             former = None
-        if former and list(former.limits) == [signal.name for signal in SIGNALS]:
+        swinging = {signal.name for signal in SIGNALS if signal.own_swing}
+        if former and list(former.limits) == [signal.name for signal in SIGNALS] and set(former.swings) == swinging:
             return former
     block = params.monitor
     return Thresholds.of(reference, block.window_days, block.false_alarm_rate, params.seed)

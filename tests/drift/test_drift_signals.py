@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from drifting import observed
 
@@ -79,6 +80,30 @@ def test_thresholds_are_seeded_and_of_every_signal() -> None:
     assert set(first.limits) == {signal.name for signal in SIGNALS}
     one_day = Thresholds.of(observed(300, seed=1, n_days=1), 7, 0.05, seed=7)  # no days to split: visitors alone
     assert min(one_day.limits.values()) > 2.9
+
+
+def test_a_restless_intent_does_not_set_the_limit_of_a_calm_one() -> None:
+    reference = with_a_restless_intent(observed(6000, seed=1), loans=0.1)
+    thresholds = Thresholds.of(reference, window_days=2, false_alarm_rate=0.05, seed=7)
+    swings = thresholds.swings["intents"]
+    assert swings["bills"] > 1.5 * swings["loans"]
+    window = with_a_restless_intent(observed(800, seed=2, n_days=2), loans=0.2)
+    (found,) = (finding for finding in compare(window, reference, thresholds) if finding.signal == "intents")
+    assert found.drifted
+    assert found.moved[0].category == "loans"
+    together = thresholds.model_copy(update={"swings": {}})
+    (one,) = (finding for finding in compare(window, reference, together) if finding.signal == "intents")
+    assert one.score == pytest.approx(max(abs(moved.apart) for moved in one.moved), rel=1e-3)
+
+
+def with_a_restless_intent(sessions: pa.Table, loans: float) -> pa.Table:
+    """Returns ``sessions`` many of which are for bills on some days and few on others, and a share for loans."""
+    draw = np.random.default_rng(len(sessions))
+    days = pc.day(sessions.column("start_ts")).to_numpy()
+    intents = np.where(draw.random(len(days)) < np.where(days % 4 < 2, 0.5, 0.2), "bills", "cards")
+    intents[draw.random(len(days)) < loans] = "loans"
+    place = sessions.column_names.index("intent")
+    return sessions.set_column(place, sessions.field("intent"), pa.array(intents).cast(sessions.field("intent").type))
 
 
 def test_beyond_the_size_of_a_split_limits_grow() -> None:

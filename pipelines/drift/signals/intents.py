@@ -10,4 +10,4 @@ def categories(observed: pa.Table) -> pa.ChunkedArray:
     return pc.if_else(observed.column("abstained"), pa.scalar(None, pa.string()), observed.column("intent"))
 
 
-SIGNAL = Signal("intents", "intents", categories)
+SIGNAL = Signal("intents", "intents", categories, own_swing=True)

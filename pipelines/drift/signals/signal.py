@@ -18,9 +18,12 @@ class Signal:
         label: as a sentence says it.
         categories: of sessions.
         only_unseen: compare but one share: of the sessions with a category that the reference never shows.
+        own_swing: each category is measured by its own swing over the reference's splits (calibration.py), so that a
+            few restless ones do not set the limit of all.
     """
 
     name: str
     label: str
     categories: Categories
     only_unseen: bool = False
+    own_swing: bool = False
