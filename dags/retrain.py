@@ -66,7 +66,7 @@ with DAG(
     }
     renewal = RenewalQuestion(
         task_id=RENEWAL,
-        subject="Retraining {{ run_name(run_id) }}: the proposed taxonomy?",
+        subject="The proposed taxonomy? Retraining {{ run_name(run_id) }}",
         doc_md="Asked only where the stage proposes one, since the approved one fits no longer",
     )
     relabel = shell_task(
@@ -102,12 +102,12 @@ with DAG(
     last >> gate
     taxonomy = TaxonomyQuestion(
         task_id="approve_taxonomy",
-        subject="Retraining {{ run_name(run_id) }}: another taxonomy?",
+        subject="Another taxonomy? Retraining {{ run_name(run_id) }}",
         doc_md="Asked only where the intents are not the champion's, and this run did not ask before",
     )
     approval = PromotionQuestion(
         task_id="approve",
-        subject="Retraining {{ run_name(run_id) }}: the new champion?",
+        subject="The new champion? Retraining {{ run_name(run_id) }}",
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # where nothing is new, nobody is asked
         doc_md="A person's yes, or the gate's by `retrain.approval: policy`; silence is no",
     )

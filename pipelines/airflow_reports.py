@@ -78,14 +78,14 @@ def _drift() -> Response:
         if "sentence" in found and path.with_suffix(".html").exists():
             mark = '<span class="kind retired">alarm</span> ' if found.get("alarm") else ""
             link = f'<a href="drift/{text(path.stem)}.html">{text(path.stem)}</a>'
-            rows.append(f"<tr><td>{link}</td><td>{mark}{text(found['sentence'])}</td></tr>")
+            rows.append(f'<tr><td class="date">{link}</td><td>{mark}{text(found["sentence"])}</td></tr>')
     return _page("Drift", f"<table>{''.join(rows)}</table>" if rows else "<p>No report yet: run the DAG monitor.</p>")
 
 
 def _retrainings() -> Response:
     rows = [
-        f'<tr><td><a href="retrain/{run.name}">{run.began_at:%Y-%m-%d %H:%M}</a></td><td>{text(run.cause)}</td>'
-        f"<td>{text('; '.join(run.new))}</td><td>{text(_sentence(run))}</td></tr>"
+        f'<tr><td class="date"><a href="retrain/{run.name}">{run.began_at:%Y-%m-%d %H:%M}</a></td>'
+        f"<td>{text(run.cause)}</td><td>{text('; '.join(run.new))}</td><td>{text(_sentence(run))}</td></tr>"
         for run in runs.known(ROOT_WORKSPACE)
     ]
     head = "<tr><th>Began (UTC)</th><th>By</th><th>New</th><th>Outcome</th></tr>"

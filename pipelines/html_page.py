@@ -12,7 +12,7 @@ h3{font-size:1.05rem;margin:0}p{margin:.4rem 0}.soft{color:var(--soft)}.small{fo
 table{border-collapse:collapse;width:100%;margin:.5rem 0}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:.84rem}
 td,th{padding:.3rem .7rem .3rem 0;vertical-align:top;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right;white-space:nowrap}
+td.n,th.n{text-align:right;white-space:nowrap}td.date{white-space:nowrap}
 .note{background:#fff6e0;border-left:4px solid #e0a020;padding:.5rem .8rem;margin:.8rem 0}
 .tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0}
 .tile{background:var(--tint);border-radius:6px;padding:.6rem .9rem;min-width:8.5rem}

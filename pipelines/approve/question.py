@@ -26,7 +26,7 @@ class RenewalQuestion(Question):
         awaited = pending(made_by(run))
         if awaited is None or awaited.diff is None:  # the first one is approved by its promotion
             return None
-        lines = [f"- {plain(line)}" for line in awaited.summary().splitlines()]
+        lines = [item(line) for line in awaited.summary().splitlines()]
         return "\n".join(
             [
                 "The approved taxonomy fits these sessions no longer. Approve, and this run labels by the proposed "
@@ -50,3 +50,8 @@ class RenewalQuestion(Question):
         if given["chosen_options"] == [self.APPROVE] and awaited:
             approve(made, awaited)
         return given
+
+
+def item(line: str) -> str:
+    """Returns ``line`` as an item of a Markdown list; an indented one lies under the one before it."""
+    return f"{' ' * (len(line) - len(line.lstrip()))}- {plain(line)}"

@@ -151,7 +151,7 @@ def test_the_question_shows_the_comparison_its_page_and_why_it_began(seen: dict[
     assert "New: data. Events from the first to 2026-03-01; profile full." in promotion
     assert "added" in changed
     assert "because coverage fell" in proposed
-    assert "New intents: 1" in proposed
+    assert "\n- New intents: 1\n  - nothing" in proposed, "what is new lies under its heading"
     assert f"/reports/retrain/{NAME}/taxonomy_diff.html" in proposed
     assert seen["silent"] == [None, None]
 
