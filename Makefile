@@ -40,8 +40,8 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 test: .venv/requirements.txt  ## all tests, the files shared out over two processes
 	python -m pytest --numprocesses 2 --dist loadfile
 
-test-airflow: .venv/requirements.txt  ## a retraining in a real Airflow: gate, approval, promotion, rollback, kills (long)
-	@python -m pytest tests/server/loop.py
+test-airflow: .venv/requirements.txt  ## a real Airflow: gate, approval, promotion, rollback, kills; calm days, drift, its alarm (long)
+	@python -m pytest tests/server/loop.py tests/server/alarm.py
 
 test-ddp: .venv/requirements.txt  ## two processes that train one encoder together, as two GPUs would
 	python -m pytest -m processes tests/pretrain

@@ -1,9 +1,12 @@
 """A git repository with DVC on the tiny profile, as a user's clone is: before its stages ran, or after."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import yaml
 from tiny import REPOSITORY, dvc
 
 from pipelines.paths import Workspace
@@ -41,3 +44,16 @@ def git(root: Path, *arguments: str) -> str:
     author = ["-c", "user.name=T", "-c", "user.email=t@localhost"]
     command = ["git", *author, *arguments]
     return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def champion(workspace: Workspace) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(workspace.champion.read_text("utf-8"))
+    return found
+
+
+def change(workspace: Workspace, key: str, value: object) -> None:
+    """What a person does in params.yaml between two runs."""
+    values = yaml.safe_load(workspace.params.read_text("utf-8"))
+    block, _, name = key.partition(".")
+    values[block][name] = value
+    workspace.params.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")

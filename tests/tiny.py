@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,13 @@ def texts(folder: Path) -> dict[str, str]:
             text = file.read_bytes().decode("utf-8", errors="replace")
         found[file.relative_to(folder).as_posix()] = text
     return found
+
+
+def last_day(workspace: Workspace) -> date:
+    """The last one with events."""
+    return date.fromisoformat(
+        max(path.name.removesuffix(".jsonl.gz") for path in (workspace.data / "events").iterdir())
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

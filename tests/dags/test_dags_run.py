@@ -12,7 +12,7 @@ import pytest
 import yaml
 from airflow_python import in_airflow
 from repositories import git, repository_root
-from tiny import hashes
+from tiny import hashes, last_day
 
 from pipelines.paths import Workspace
 
@@ -50,8 +50,7 @@ def clone(tiny_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
 
 @pytest.fixture(scope="module")
 def day(clone: Workspace) -> date:
-    """The last one with events."""
-    return date.fromisoformat(max(path.name.removesuffix(".jsonl.gz") for path in (clone.data / "events").iterdir()))
+    return last_day(clone)
 
 
 @pytest.fixture(scope="module")

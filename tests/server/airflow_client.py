@@ -29,7 +29,7 @@ class Server:
         self.home, self.port = home, free_port()
         self.settings = {**child_environment(), **settings, "CLICKS_ROOT": str(workspace.root)}
         self.process: subprocess.Popen[bytes] | None = None
-        self.token = ""
+        self.token = self.password = ""
         self.begin = 0  # of what the present start printed, in server.log
 
     def start(self) -> None:
@@ -46,8 +46,8 @@ class Server:
             )
         wait_for(lambda: b"password:" in self.printed() or self.process.poll() is not None, START_SECONDS)
         assert self.process.poll() is None, self.printed().decode()
-        kept = json.loads((self.home / "secrets.json").read_text("utf-8"))
-        answer = self.call("POST", "/auth/token", {"username": "admin", "password": kept["password"]})
+        self.password = json.loads((self.home / "secrets.json").read_text("utf-8"))["password"]
+        answer = self.call("POST", "/auth/token", {"username": "admin", "password": self.password})
         self.token = answer["access_token"]
 
     def stop(self) -> None:
@@ -81,9 +81,13 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code
 
+    def switch_on(self, dag_id: str) -> None:
+        """What the switch beside a DAG's name does."""
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Starts a run as a person does; returns its id."""
-        self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        self.switch_on(dag_id)
         body = {"logical_date": None, "conf": conf or {}}
         return str(self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
@@ -91,6 +95,21 @@ class Server:
         """The state of every task of a run."""
         found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task["state"] for task in found}
+
+    def why_skipped(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """The reason that a skipped task left where the UI shows it."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/skipped"
+        return str(self.call("GET", path)["value"])
+
+    def runs(self, dag_id: str, run_type: str) -> list[str]:
+        """The ids of the runs of a type: scheduled, asset_triggered, or manual."""
+        found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?run_type={run_type}&order_by=run_after")["dag_runs"]
+        return [run["dag_run_id"] for run in found]
+
+    def first_run(self, dag_id: str, run_type: str) -> str:
+        """The id of the first such run, once there is one."""
+        wait_for(lambda: bool(self.runs(dag_id, run_type)), RUN_SECONDS)
+        return self.runs(dag_id, run_type)[0]
 
     def state(self, dag_id: str, run_id: str) -> str:
         return str(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])

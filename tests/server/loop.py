@@ -4,29 +4,22 @@ API server, scheduler, DAG processor and triggerer run on a free port with a tem
 the tiny bank. The tests build on each other, in this order.
 """
 
-import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from airflow_client import Server, processes, wait_for
-from repositories import git, repository_root
+from repositories import champion, change, git, repository_root
 
 from pipelines import params, runs
 from pipelines.paths import Workspace
 from pipelines.promote.stage import run as promote
 
-SETTINGS = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",  # seconds until a lost task is noticed; 300 elsewhere
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
-}
 STAGE_SECONDS = 300
 
 
@@ -36,38 +29,6 @@ def clone(tiny_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Work
     workspace = repository_root(tmp_path_factory.mktemp("loop") / "clone", tiny_run)
     promote(workspace, params.load(workspace.params))
     return workspace
-
-
-@pytest.fixture(scope="module")
-def server(clone: Workspace) -> Iterator[Server]:
-    watch = {"PYTHONPATH": str(Path(__file__).parent / "watch"), "CLICKS_WATCH": str(clone.root.parent / "left.txt")}
-    running = Server(clone, clone.root.parent / "home", SETTINGS | watch)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-
-
-@pytest.fixture(autouse=True)
-def theirs(clone: Workspace) -> Iterator[None]:
-    """Whatever a test does, the user's branch and index stay as they were."""
-    before = git(clone.root, "rev-parse", "main", "HEAD"), (clone.root / ".git" / "index").read_bytes()
-    yield
-    assert (git(clone.root, "rev-parse", "main", "HEAD"), (clone.root / ".git" / "index").read_bytes()) == before
-
-
-def champion(workspace: Workspace) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(workspace.champion.read_text("utf-8"))
-    return found
-
-
-def change(workspace: Workspace, key: str, value: object) -> None:
-    """What a person does in params.yaml between two runs."""
-    values = yaml.safe_load(workspace.params.read_text("utf-8"))
-    block, _, name = key.partition(".")
-    values[block][name] = value
-    workspace.params.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 def test_the_api_knows_the_dags_and_the_plugin_without_an_error(server: Server) -> None:
