@@ -62,8 +62,12 @@ def read(workspace: Workspace) -> Verdict:
 
 def markdown(verdict: Verdict, link: str) -> str:
     """Returns what the approval form shows; ``link`` leads to the page."""
-    rows = [f"| {one.metric} | {' | '.join(figures(one))} | {one.outcome} |" for one in verdict.comparisons]
-    table = ["| Metric | Champion | Challenger | Improvement | |", "|---|---|---|---|---|", *rows] if rows else []
+    rows = []
+    for one in verdict.comparisons:
+        champion, challenger, improvement = figures(one)  # the outcome first: beside a graph the form is narrow
+        rows.append(f"| {one.metric} | {one.outcome} | {improvement} | {champion} | {challenger} |")
+    head = ["| Metric | Outcome | Improvement | Champion | Challenger |", "|---|---|---|---|---|"]
+    table = [*head, *rows] if rows else []
     return "\n".join([f"**{verdict.sentence}** {verdict.data}", "", *table, "", f"[The whole comparison]({link})"])
 
 

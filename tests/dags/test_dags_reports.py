@@ -145,7 +145,7 @@ def seen(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def test_the_question_shows_the_comparison_its_page_and_why_it_began(seen: dict[str, Any]) -> None:
     promotion, changed, proposed = seen["asked"]
-    assert "| m.n | 0.1000 | 0.2000 | +100.0% [+50.0%, +150.0%] | better |" in promotion
+    assert "| m.n | better | +100.0% [+50.0%, +150.0%] | 0.1000 | 0.2000 |" in promotion
     assert f"/reports/retrain/{NAME}/gate.html" in promotion
     assert "Started by an alarm" in promotion
     assert "New: data. Events from the first to 2026-03-01; profile full." in promotion
