@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-airflow test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-drift bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
+.PHONY: help demo test test-airflow test-browser test-spark test-llm redteam check data monitor drift-ui map audit airflow msnbc bench bench-bank bench-drift bench-formats bench-ingest bench-scrub bench-sessionize bench-sessionize-large bench-student bench-taxonomy bench-worlds lock test-ddp ablate bench-encoder bench-probes
 
 PYTHON ?= python3.11
 AIRFLOW_PORT ?= 8080
@@ -42,6 +42,9 @@ test: .venv/requirements.txt  ## all tests, the files shared out over two proces
 
 test-airflow: .venv/requirements.txt  ## a real Airflow: gate, approval, promotion, rollback, kills; calm days, drift, its alarm (long)
 	@python -m pytest tests/server/loop.py tests/server/alarm.py
+
+test-browser: .venv/requirements.txt .work/browser/requirements.txt  ## a person's clicks in Airflow and in the drift dashboard, by this system's Chromium (long)
+	@python -m pytest tests/server/browser.py
 
 test-ddp: .venv/requirements.txt  ## two processes that train one encoder together, as two GPUs would
 	python -m pytest -m processes tests/pretrain
@@ -143,6 +146,12 @@ bench: msnbc bench-bank bench-encoder bench-formats bench-ingest bench-scrub ben
 	  /^Installing collected/ { print "  installing them" } \
 	  /^ERROR/ { print } { fflush() }'
 	@cp requirements.txt $@
+
+# What drives a browser, and no browser.
+.work/browser/requirements.txt: requirements-browser.txt
+	@mkdir -p .work && "$(PYTHON)" -m venv .work/browser
+	@.work/browser/bin/python -m pip install -q --requirement requirements-browser.txt
+	@cp requirements-browser.txt $@
 
 # The peer's environment: its packages, and those of the lock that they need.
 .work/ptls/requirements.txt: requirements-bench.txt

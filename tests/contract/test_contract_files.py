@@ -13,7 +13,8 @@ from pipelines.__main__ import BESIDE, STAGES
 TARGETS = {"help", "demo", "test", "check", "data", "monitor", "map", "audit", "airflow", "msnbc", "bench", "lock"}
 TARGETS |= {"bench-bank", "bench-formats", "bench-ingest", "bench-scrub", "bench-taxonomy", "bench-worlds"}
 TARGETS |= {"bench-sessionize", "bench-sessionize-large", "bench-student", "redteam", "test-llm", "test-spark"}
-TARGETS |= {"test-airflow", "test-ddp", "ablate", "bench-encoder", "bench-probes", "drift-ui", "bench-drift"}
+TARGETS |= {"test-airflow", "test-browser", "test-ddp"}
+TARGETS |= {"ablate", "bench-encoder", "bench-probes", "drift-ui", "bench-drift"}
 OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:work|tmp|root|home|opt|farm|Users)/\w")
 INDEX_OPTION = re.compile(r"^\s*(--|-i\b|-f\b)|://|@", re.MULTILINE)
 
