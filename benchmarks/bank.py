@@ -30,7 +30,10 @@ from benchmarks.visits import Figures, Visits, figures, read_visits
 from pipelines import telemetry
 from pipelines.paths import Workspace
 
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
+CODE: Final = Path(__file__).resolve().parent.parent
+"""Where commands are started."""
+REPOSITORY: Final = CODE
+"""Whose params.yaml is read; a test has its own."""
 MSNBC_VISITS: Final = 100_000
 MIN_VIEWS: Final = 4
 """As in the MSNBC protocol."""
@@ -118,7 +121,7 @@ def timed(stage: str, workspace: Workspace) -> float:
     """Runs one stage as users do, in a process of its own; returns its seconds, those of starting it among them."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "pipelines", stage, "--root", str(workspace.root)]
-    if subprocess.run(command, cwd=REPOSITORY, check=False).returncode:
+    if subprocess.run(command, cwd=CODE, check=False).returncode:
         sys.exit(1)
     seconds = time.perf_counter() - start
     print(f"bench-bank: {workspace.root.name}: {stage} took {seconds:.0f} s", flush=True)

@@ -267,7 +267,8 @@ def test_a_refused_value_is_said_before_anything_runs(repository: Path, capsys: 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_no_child_and_goes_on_later(repository: Path, ending: signal.Signals) -> None:
     (repository / "hangs-null-8-pretrain").touch()
-    program = "import pathlib, sys; from benchmarks.worlds import main; "
+    program = "import pathlib, signal, sys; from benchmarks.worlds import main; "
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # what starts the tests may ignore Ctrl-C
     program += "sys.exit(main(['--worlds', 'null', '--jobs', '1'], pathlib.Path(sys.argv[1]), sys.argv[2:]))"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(repository), *command(repository)],
