@@ -47,11 +47,13 @@ class Thresholds(BaseModel):
     def of(cls, reference: pa.Table, window_days: int, false_alarm_rate: float, seed: int) -> Self:
         """Returns the thresholds of ``reference`` (observed.OBSERVED): the same values and seed give the same."""
         tallies = tally([reference])
-        swings = tallies.by_category(_swing(tallies, _splits(reference, window_days, 1.0, np.random.default_rng(seed))))
+        whole, thin = (
+            list(_splits(reference, window_days, kept, np.random.default_rng(seed))) for kept in (1.0, THINNED)
+        )
+        swings = tallies.by_category(_swing(tallies, whole))
         swing = tallies.swing(swings)
         sizes, found = [], []
-        for kept in (1.0, THINNED):
-            pairs = list(_splits(reference, window_days, kept, np.random.default_rng(seed)))
+        for pairs in (whole, thin):
             largest = np.concatenate([scores(tallies, *pair, swing)[1] for pair in pairs])
             sizes.append(float(np.mean([n_effective(*pair) for pair in pairs])))
             found.append(limits(tallies, largest, false_alarm_rate))
