@@ -3,16 +3,23 @@
 import json
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from session_tables import make_pages, make_sessions
 from tiny import child_environment
 
 from pipelines.encoder.bundle import Encoder
+from pipelines.encoder.export import OPSET
 from pipelines.encoder.fields import Counted, Field, Flat
+from pipelines.encoder.inference import opened
 from pipelines.encoder.model import SessionEncoder
+from pipelines.encoder.poolings import at_last
 from pipelines.encoder.runtime import Runtime
 from pipelines.encoder.sentences import BUNDLED_MODEL, SentenceModel, sentence_model
 from pipelines.encoder.shape import Shape
@@ -117,3 +124,33 @@ def test_a_sentence_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.WordEmbeddings"}]')
     with pytest.raises(ValueError, match="expected Transformer"):
         SentenceModel(tmp_path)
+
+
+class Padded(torch.nn.Module):
+    """The graph's former shape: every event of a padded batch is read, equal ones too."""
+
+    def __init__(self, encoder: SessionEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        return at_last(self.encoder.prefixes(tokens, texts), lengths)
+
+
+def test_a_graph_promoted_before_events_were_read_once_serves_on(saved: Path, tmp_path: Path) -> None:
+    network, runtime = Encoder.load(saved).model.eval(), Runtime.load(saved)
+    n_columns = sum(one.width for one in runtime.fields)
+    text_dim = Encoder.load(saved).shape.text_dim
+    example = torch.ones(3, 5, n_columns, dtype=torch.int64), torch.tensor([5, 2, 1]), torch.ones(4, text_dim)
+    axes = {"tokens": {0: "B", 1: "T"}, "lengths": {0: "B"}, "texts": {0: "U"}, "embeddings": {0: "B"}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on itself
+        torch.onnx.export(
+            Padded(network), example, tmp_path / "former.onnx", input_names=list(axes)[:3],
+            output_names=["embeddings"], dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+    graph = onnx.load(tmp_path / "former.onnx")
+    graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value = runtime.embedding_dim
+    former = replace(runtime, graph=opened(graph.SerializeToString()))
+    sessions, pages = make_sessions(visits()), make_pages(PAGES)
+    assert np.allclose(former.embed(sessions, pages), runtime.embed(sessions, pages), atol=PARITY, rtol=0)
