@@ -14,17 +14,18 @@ class Breaker:
         self._share, self._draws = share, draws
         self._n_broken = 0
 
-    def break_lines(self, lines: list[bytes]) -> list[tuple[int, str]]:
-        """Changes ``lines``, a file's; returns (line, kind) of each broken one, lines counted from 1."""
-        expected = len(lines) * self._share
+    def breaks(self, n_lines: int) -> list[tuple[int, str]]:
+        """Returns, for a file of ``n_lines``, before which lines a broken copy comes, in order, and of which kind."""
+        expected = n_lines * self._share
         n_here = int(expected) + self._draws.chance(expected % 1)
-        broken = []
-        for n_before, place in enumerate(sorted(self._draws.integer(len(lines)) for _ in range(n_here))):
-            kind = list(_BREAKS)[self._n_broken % len(_BREAKS)]
-            self._n_broken += 1
-            lines.insert(place + n_before, _BREAKS[kind](lines[place + n_before]))
-            broken.append((place + n_before + 1, kind))
-        return broken
+        places = sorted(self._draws.integer(n_lines) for _ in range(n_here))
+        first, self._n_broken = self._n_broken, self._n_broken + n_here
+        return [(place, _KINDS[number % len(_KINDS)]) for number, place in enumerate(places, first)]
+
+
+def broken(line: bytes, kind: str) -> bytes:
+    """Returns a copy of ``line`` that is broken in that way."""
+    return _BREAKS[kind](line)
 
 
 def _changed(line: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -43,3 +44,4 @@ _BREAKS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "not_utf8": lambda line: line[:9] + b"\xff\xfe" + line[11:],  # in the id
     "plain_text": lambda line: b"502 Bad Gateway\n",
 }
+_KINDS: Final = list(_BREAKS)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -43,16 +44,23 @@ def write(
         events_folder, truth_folder = staging.path(_events(workspace)), staging.path(workspace.truth)
         hashes = {}
         events_folder.mkdir()
-        for name, compressed in events:
-            (events_folder / name).write_bytes(compressed)
-            hashes[f"events/{name}"] = sha256(compressed).hexdigest()
         truth_folder.mkdir()
-        for name, table in {**truth, "malformed": truth_tables.table("malformed", broken)}.items():
-            pq.write_table(table, truth_folder / f"{name}.parquet", compression="zstd")
+        with ThreadPoolExecutor(1) as pool:  # the last days are compressed meanwhile
+            tables = [pool.submit(_write_table, truth_folder, name, table) for name, table in truth.items()]
+            for name, compressed in events:
+                (events_folder / name).write_bytes(compressed)
+                hashes[f"events/{name}"] = sha256(compressed).hexdigest()
+            for table in tables:
+                table.result()
+        _write_table(truth_folder, "malformed", truth_tables.table("malformed", broken))
         (truth_folder / _CANARIES).write_text("".join(f"{text}\n" for text in canaries), encoding="utf-8")
         truth_files = [f"truth/{name}.parquet" for name in truth_tables.TABLES] + [f"truth/{_CANARIES}"]
         listed = {"generator": _GENERATOR, "files": hashes, "truth": truth_files}
         manifest.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_table(folder: Path, name: str, table: pa.Table) -> None:
+    pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
 
 
 def refuse_foreign_files(workspace: Workspace) -> None:

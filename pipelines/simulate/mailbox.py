@@ -1,7 +1,7 @@
 """The bank's server: keeps what arrives by day and hands out each day's file, broken lines among the others."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from itertools import pairwise
@@ -51,8 +51,9 @@ class Mailbox:
             for day in range(len(self._boxes)):
                 name = f"{self._start + timedelta(days=day)}.jsonl.gz"
                 lines = self._lines(day)
-                self.broken += [(name, line, kind) for line, kind in breaker.break_lines(lines)]
-                waiting.append((name, pool.submit(_compressed, b"".join(lines))))
+                breaks = breaker.breaks(len(lines))
+                self.broken += [(name, place + at, kind) for at, (place, kind) in enumerate(breaks, start=1)]
+                waiting.append((name, pool.submit(_compressed, _with_broken(lines, breaks))))
                 if len(waiting) > _N_AT_ONCE:
                     yield _first(waiting)
             while waiting:
@@ -63,16 +64,29 @@ class Mailbox:
         for box in self._boxes:
             box.close()
 
-    def _lines(self, day: int) -> list[bytes]:
+    def _lines(self, day: int) -> pa.LargeBinaryArray:
         """Returns a day's lines in order of arrival."""
         with self._boxes[day] as box:
             box.seek(0)
-            content = box.read()
-        lengths = np.concatenate(self._lengths[day])
-        ends = np.cumsum(lengths)
+            content = pa.py_buffer(box.read())
+        ends = pa.py_buffer(np.cumsum(np.concatenate([[0], *self._lengths[day]])))
         order = np.argsort(np.concatenate(self._received[day]), kind="stable")
-        places = zip((ends - lengths)[order].tolist(), ends[order].tolist(), strict=True)
-        return [content[start:end] for start, end in places]
+        return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(order), [None, ends, content]).take(
+            pa.array(order)
+        )
+
+
+def _with_broken(lines: pa.LargeBinaryArray, breaks: Sequence[tuple[int, str]]) -> bytes:
+    """Returns ``lines`` end to end, with the broken ones before those that they are copies of."""
+    _, ends, content = lines.buffers()
+    bounds, whole = np.frombuffer(ends, np.int64), memoryview(content or b"")
+    parts: list[bytes | memoryview] = []
+    start = 0
+    for place, kind in breaks:
+        first, after = bounds[place : place + 2].tolist()
+        parts += [whole[start:first], faults.broken(bytes(whole[first:after]), kind)]
+        start = first
+    return b"".join([*parts, whole[start : bounds[len(lines)]]])
 
 
 def _compressed(content: bytes) -> bytes:
