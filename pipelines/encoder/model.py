@@ -75,16 +75,16 @@ class _Events(nn.Module):
                     nn.init.zeros_(table.weight[table.padding_idx])
 
     def forward(self, tokens: Tensor, texts: Tensor) -> Tensor:  # (..., C), (U + 1, text_dim) -> (..., E)
-        parts = []
-        for name, table in self.tables.items():
-            numbers = tokens[..., self.columns[name]]  # (..., width)
-            if self.kinds[name] == "text":
-                parts.append(functional.embedding(numbers.squeeze(-1), table(texts)))
-            else:
-                parts.append(_summed(table, numbers))
-        summed = torch.stack(parts).sum(dim=0)
+        first, *others = (self._read(name, tokens[..., columns], texts) for name, columns in self.columns.items())
+        summed = sum(others, start=first)
         fused: Tensor = summed + self.fuse(summed)
         return fused
+
+    def _read(self, name: str, numbers: Tensor, texts: Tensor) -> Tensor:  # (..., width) -> (..., E)
+        table = self.tables[name]
+        if self.kinds[name] == "text":
+            return functional.embedding(numbers.squeeze(-1), table(texts))
+        return _summed(table, numbers)
 
 
 def _summed(table: nn.Module, numbers: Tensor) -> Tensor:

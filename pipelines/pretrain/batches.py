@@ -51,11 +51,11 @@ class BatchOrder(Sampler[np.ndarray]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        n_processes, _ = _processes()
+        n_processes, _ = processes()
         return -(-self._n_batches // n_processes)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        n_processes, rank = _processes()
+        n_processes, rank = processes()
         draw = np.random.default_rng([self.seed, self.epoch])
         shuffled = draw.permutation(self.rows)
         size = self.batch_size * BUCKET_BATCHES
@@ -82,7 +82,7 @@ def loader(
     return DataLoader(Sessions(inputs, near), batch_size=None, sampler=order)
 
 
-def _processes() -> tuple[int, int]:
+def processes() -> tuple[int, int]:
     """How many processes train together, and which this is."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return 1, 0

@@ -5,7 +5,9 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Final, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -19,10 +21,14 @@ from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
-from pipelines.pretrain.batches import TrainingBatch
+from pipelines.pretrain.batches import TrainingBatch, processes
 from pipelines.pretrain.curves import Curves
 from pipelines.pretrain.objectives import OBJECTIVES
-from pipelines.pretrain.views import Hiding, Seen
+from pipelines.pretrain.objectives.objective import Objective
+from pipelines.pretrain.passes import Passes
+from pipelines.pretrain.views import Hiding, Near, Seen, View
+
+_PASSES_AT_ONCE: Final = 2  # there is one view beside the batch itself by default
 
 
 class Training(lightning.LightningModule):
@@ -39,6 +45,7 @@ class Training(lightning.LightningModule):
             {name: make(shape, fields, params) for name, make in OBJECTIVES.items() if name in self.weights}
         )
         self.hiding = Hiding(fields)
+        self._passes = Passes(encoder, self._encode, _PASSES_AT_ONCE)
 
     def training_step(self, batch: TrainingBatch, batch_index: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + self.global_step * self.trainer.world_size + self.global_rank)
@@ -50,7 +57,7 @@ class Training(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.params.network.learning_rate, weight_decay=self.params.weight_decay
+            self.parameters(), lr=self.params.network.learning_rate, weight_decay=self.params.weight_decay, fused=True
         )
         n_steps = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, n_steps, self.params.warmup_share))
@@ -59,12 +66,34 @@ class Training(lightning.LightningModule):
     def _encode(self, batch: TensorBatch) -> Tensor:
         return self.encoder.prefixes(batch.tokens, batch.texts)
 
+    def backward(self, loss: Tensor) -> None:
+        """Takes the gradients of ``loss`` to the weights of the objectives and of the encoder."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._side_by_side:
+            self._passes.backward()
+
+    @property
+    def _side_by_side(self) -> bool:
+        """Whether passes run in threads: a GPU has enough to do, and several processes sum gradients as they come."""
+        return self.device.type == "cpu" and processes()[0] == 1
+
+    def seen(self, sessions: TensorBatch, near: Near | None) -> dict[str, Seen]:
+        """Returns what each objective sees of a batch."""
+        share = self.params.field_dropout if self.training else 0.0
+        read = sessions._replace(tokens=self.hiding(sessions.tokens, share))
+        asked = {name: cast(Objective, one).views(sessions, near) for name, one in self.objectives.items()}
+        views = [read, *chain.from_iterable(asked.values())]
+        encoded = iter(self._passes.forward(views) if self._side_by_side else [self._encode(view) for view in views])
+        prefixes = next(encoded)
+        return {
+            name: Seen(sessions, prefixes, near, [View(view, next(encoded)) for view in of_objective])
+            for name, of_objective in asked.items()
+        }
+
     def _losses(self, batch: TrainingBatch, part: str) -> Tensor:
         sessions, near = batch
-        share = self.params.field_dropout if self.training else 0.0
-        prefixes = self._encode(sessions._replace(tokens=self.hiding(sessions.tokens, share)))
-        seen = Seen(sessions, prefixes, self._encode, near)
-        losses = {name: objective(seen) for name, objective in self.objectives.items()}
+        seen = self.seen(sessions, near)
+        losses = {name: objective(seen[name]) for name, objective in self.objectives.items()}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         n_sessions, together = len(sessions.lengths), self.trainer.world_size > 1
         for name, loss in (losses | {"total": total}).items():
@@ -113,6 +142,8 @@ def fit(
             lightning.callbacks.ModelCheckpoint(checkpoints, "{epoch:04d}", save_on_train_epoch_end=True),
         ],
     )
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # in each operation; passes.py says why
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")  # data without a validation part
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are made in microseconds
@@ -122,6 +153,8 @@ def fit(
             trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
         except SystemExit:  # Lightning's answer to Ctrl-C, without a word
             raise KeyboardInterrupt from None
+        finally:
+            torch.set_num_threads(n_threads)
     return curves if trainer.is_global_zero else None
 
 

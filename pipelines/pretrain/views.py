@@ -1,6 +1,6 @@
 """Corrupted copies of a batch: hidden fields and left-out events. Draws come from torch's global generator."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -17,13 +17,20 @@ HIDDEN_OF_CHOSEN: Final = 0.5
 _IDENTITY_LIKE: Final = ("ts", "referrer")
 
 
+class View(NamedTuple):
+    """A view of a batch, or of a part of it, encoded."""
+
+    batch: TensorBatch
+    prefixes: Tensor  # (B, T, D)
+
+
 class Seen(NamedTuple):
-    """A batch as every objective gets it: encoded once, and what it takes to encode another view."""
+    """A batch as an objective gets it: encoded, and beside it the views that the objective asked for."""
 
     batch: TensorBatch
     prefixes: Tensor  # (B, T, D), of the batch with some of its fields hidden
-    encode: Callable[[TensorBatch], Tensor]  # -> prefixes (B, T, D)
     near: "Near | None" = None
+    views: Sequence[View] = ()
 
 
 class Near(NamedTuple):

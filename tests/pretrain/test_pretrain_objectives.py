@@ -19,9 +19,10 @@ from pipelines.pretrain.objectives.contrastive import info_nce, page_columns, sa
 from pipelines.pretrain.objectives.masked_events import MaskedEvents
 from pipelines.pretrain.objectives.neighbours import Neighbours
 from pipelines.pretrain.objectives.next_event import NextEvent
+from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.objectives.spread import COVARIANCE_WEIGHT, Spread
 from pipelines.pretrain.training import Training, warm_cosine
-from pipelines.pretrain.views import Hiding, Near, Seen, leave_out
+from pipelines.pretrain.views import Hiding, Near, Seen, View, leave_out
 
 TARGETS = {"page": 1.0, "event_type": 0.5, "elapsed": 0.3, "text": 0.7}
 SHAPE = shape(dropout=0.0)
@@ -40,8 +41,9 @@ def batch() -> TensorBatch:
     return TensorBatch(tokens * (torch.arange(5) < lengths[:, None])[..., None], lengths, draw_texts())
 
 
-def seen_in(batch: TensorBatch, prefixes: Tensor, near: Near | None = None) -> Seen:
-    return Seen(batch, prefixes, lambda view: prefixes[: len(view.lengths)], near)
+def seen_in(objective: Objective, batch: TensorBatch, prefixes: Tensor, near: Near | None = None) -> Seen:
+    views = [View(view, prefixes[: len(view.lengths)]) for view in objective.views(batch, near)]
+    return Seen(batch, prefixes, near, views)
 
 
 @torch.no_grad()
@@ -66,7 +68,7 @@ def test_next_event_against_a_slow_loop(params: Pretrain, batch: TensorBatch) ->
         for row, length in enumerate(batch.lengths.tolist())
         for step in range(length - 1)
     ]
-    assert objective(seen_in(batch, prefixes)).item() == pytest.approx(sum(lost) / len(lost), rel=1e-5)
+    assert objective(seen_in(objective, batch, prefixes)).item() == pytest.approx(sum(lost) / len(lost), rel=1e-5)
 
 
 def test_masked_events_against_a_slow_loop(params: Pretrain, batch: TensorBatch) -> None:
@@ -79,24 +81,18 @@ def test_masked_events_against_a_slow_loop(params: Pretrain, batch: TensorBatch)
         from_end = int(batch.lengths[row]) - 1 - step
         told = torch.nn.functional.gelu(objective.reader(embeddings[row]) + objective.place.weight[from_end])
         lost.append(slow_loss(objective.heads, told, batch.tokens[row, step], batch.texts))
-    loss = objective.loss(embeddings, seen_in(batch, torch.zeros(6, 5, 32)), chosen)
+    loss = objective.loss(embeddings, seen_in(objective, batch, torch.zeros(6, 5, 32)), chosen)
     assert loss.item() == pytest.approx(sum(lost) / 3, rel=1e-5)
 
 
 def test_masked_events_are_hidden_from_the_encoder(params: Pretrain, batch: TensorBatch) -> None:
     torch.manual_seed(3)
-    read: list[TensorBatch] = []
-
-    def encode(view: TensorBatch) -> Tensor:
-        read.append(view)
-        return torch.zeros(6, 5, 32)
-
-    MaskedEvents(SHAPE, FIELDS, params)(Seen(batch, torch.zeros(6, 5, 32), encode))
-    changed = (read[0].tokens != batch.tokens).any(dim=-1)
+    (read,) = MaskedEvents(SHAPE, FIELDS, params).views(batch, None)
+    changed = (read.tokens != batch.tokens).any(dim=-1)
     assert changed.any()
     assert not changed[batch.lengths == 1].any()
-    assert set(read[0].tokens[changed][:, COLUMNS["page"].start].tolist()) == {UNKNOWN}
-    assert not read[0].tokens[changed][:, COLUMNS["text"].start].any()
+    assert set(read.tokens[changed][:, COLUMNS["page"].start].tolist()) == {UNKNOWN}
+    assert not read.tokens[changed][:, COLUMNS["text"].start].any()
 
 
 @torch.no_grad()
@@ -130,8 +126,8 @@ def test_neighbours_contrasts_only_the_sessions_that_have_one(params: Pretrain, 
     )
     same = same_pages(batch.tokens[rows][..., page_columns(FIELDS)])
     wanted = slow_info_nce(first, second, same, params.temperature)
-    assert objective(seen_in(batch, prefixes, near)).item() == pytest.approx(wanted, rel=1e-4)
-    assert objective(seen_in(batch, prefixes)).item() == 0
+    assert objective(seen_in(objective, batch, prefixes, near)).item() == pytest.approx(wanted, rel=1e-4)
+    assert objective(seen_in(objective, batch, prefixes)).item() == 0
 
 
 def test_spread_against_a_slow_loop(params: Pretrain) -> None:
@@ -215,10 +211,9 @@ def test_training_learns_one_batch_by_heart(params: Pretrain, architecture: str,
     losses = []
     for _ in range(120):
         torch.manual_seed(8)  # the same events hidden
-        seen = Seen(batch, training.encoder.prefixes(batch.tokens, batch.texts), training._encode)
-        loss: Tensor = training.objectives[name](seen)
+        loss = training.objectives[name](training.seen(batch, None)[name])
         optimizer.zero_grad()
-        loss.backward()
+        training.backward(loss)
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.1 < 1 < losses[0]
@@ -231,8 +226,7 @@ def test_every_objective_moves_the_encoder(params: Pretrain, name: str) -> None:
     near = Near(torch.arange(10), TensorBatch(batch.tokens[10:], batch.lengths[10:], batch.texts))
     only = params.model_copy(update={"objectives": {name: 1.0}})
     training = Training(SessionEncoder(SHAPE, FIELDS, 1), SHAPE, FIELDS, only, seed=1)
-    prefixes = training.encoder.prefixes(batch.tokens, batch.texts)
-    training.objectives[name](Seen(batch, prefixes, training._encode, near)).backward()
+    training.backward(training.objectives[name](training.seen(batch, near)[name]))
     moved = [float(weight.grad.abs().sum()) for weight in training.encoder.parameters() if weight.grad is not None]
     assert sum(moved) > 0
 

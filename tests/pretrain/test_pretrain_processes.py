@@ -44,11 +44,11 @@ def test_each_process_takes_its_own_batches_and_as_many(monkeypatch: pytest.Monk
     lengths = np.arange(1, 51)
     dealt = []
     for rank in range(3):
-        monkeypatch.setattr(batches, "_processes", lambda rank=rank: (3, rank))
+        monkeypatch.setattr(batches, "processes", lambda rank=rank: (3, rank))
         order = BatchOrder(np.arange(50), lengths, batch_size=5, seed=1)
         dealt.append([tuple(rows.tolist()) for rows in order])
         assert len(dealt[-1]) == len(order) == 4
-    monkeypatch.setattr(batches, "_processes", lambda: (1, 0))
+    monkeypatch.setattr(batches, "processes", lambda: (1, 0))
     alone = {tuple(rows.tolist()) for rows in BatchOrder(np.arange(50), lengths, batch_size=5, seed=1)}
     assert {rows for process in dealt for rows in process} == alone
     assert len(alone) == 10

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines.encoder.architectures.architecture import Architecture
+from pipelines.encoder.dropout import Dropout
 from pipelines.encoder.shape import Shape
 
 
@@ -13,9 +14,8 @@ class Gru(Architecture):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        between = shape.dropout if shape.n_layers > 1 else 0.0
-        self.layers = nn.GRU(shape.event_dim, shape.hidden_dim, shape.n_layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.layers = nn.GRU(shape.event_dim, shape.hidden_dim, shape.n_layers, batch_first=True)
+        self.dropout = Dropout(shape.dropout)  # of the states; between layers nothing is dropped
 
     def forward(self, events: Tensor) -> Tensor:
         states: Tensor = self.dropout(self.layers(events)[0])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines.encoder.architectures.architecture import Architecture
+from pipelines.encoder.dropout import Dropout
 from pipelines.encoder.shape import Shape
 
 
@@ -40,7 +41,7 @@ class _Block(nn.Module):
         self.mlp = nn.Sequential(
             nn.LayerNorm(hidden), nn.Linear(hidden, 4 * hidden), nn.GELU(), nn.Linear(4 * hidden, hidden)
         )
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, states: Tensor) -> Tensor:  # (B, T, H) -> (B, T, H)
         shape = (*states.shape[:2], self.n_heads, states.shape[2] // self.n_heads)

@@ -6,8 +6,6 @@ Each is made from (Shape, fields, Pretrain) and maps a views.Seen to its loss.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from torch import nn
-
 from pipelines.encoder.fields import Field
 from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
@@ -15,9 +13,10 @@ from pipelines.pretrain.objectives.contrastive import Contrastive
 from pipelines.pretrain.objectives.masked_events import MaskedEvents
 from pipelines.pretrain.objectives.neighbours import Neighbours
 from pipelines.pretrain.objectives.next_event import NextEvent
+from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.objectives.spread import Spread
 
-OBJECTIVES: Final[dict[str, Callable[[Shape, Sequence[Field], Pretrain], nn.Module]]] = {
+OBJECTIVES: Final[dict[str, Callable[[Shape, Sequence[Field], Pretrain], Objective]]] = {
     "next_event": NextEvent,
     "masked_events": MaskedEvents,
     "contrastive": Contrastive,

@@ -9,11 +9,13 @@ from torch.nn import functional
 from pipelines.encoder.fields import Field, columns_of
 from pipelines.encoder.poolings import at_last
 from pipelines.encoder.shape import Shape
+from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
-from pipelines.pretrain.views import Hiding, Seen
+from pipelines.pretrain.objectives.objective import Objective
+from pipelines.pretrain.views import Hiding, Near, Seen
 
 
-class Contrastive(nn.Module):
+class Contrastive(Objective):
     """InfoNCE between two views of each session (van den Oord et al., arXiv 1807.03748; head of SimCLR, 2002.05709).
 
     The batch as it was read, some fields hidden, is one view; events left out and more fields hidden make the other:
@@ -30,10 +32,13 @@ class Contrastive(nn.Module):
         self.event_dropout, self.field_dropout = params.event_dropout, params.field_dropout
         self.temperature = params.temperature
 
+    def views(self, batch: TensorBatch, near: Near | None) -> list[TensorBatch]:
+        return [self.hiding.view(batch, self.event_dropout, self.field_dropout)]
+
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean loss over the batch, both ways."""
-        other = self.hiding.view(seen.batch, self.event_dropout, self.field_dropout)
-        ends = at_last(seen.prefixes, seen.batch.lengths), at_last(seen.encode(other), other.lengths)
+        other, prefixes = seen.views[0]
+        ends = at_last(seen.prefixes, seen.batch.lengths), at_last(prefixes, other.lengths)
         first, second = (functional.normalize(self.head(end), dim=-1) for end in ends)  # (B, D)
         return info_nce(first, second, same_pages(seen.batch.tokens[..., self.pages]), self.temperature)
 

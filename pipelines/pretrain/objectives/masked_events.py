@@ -10,15 +10,17 @@ from torch.nn import functional
 from pipelines.encoder.fields import Field
 from pipelines.encoder.poolings import at_last
 from pipelines.encoder.shape import Shape
+from pipelines.encoder.tensors import TensorBatch
 from pipelines.params import Pretrain
 from pipelines.pretrain.heads import EventHeads
-from pipelines.pretrain.views import Hiding, Seen
+from pipelines.pretrain.objectives.objective import Objective
+from pipelines.pretrain.views import Hiding, Near, Seen
 
 MASKED: Final = 0.15
 """Share of events whose fields are all hidden. Source: BERT (Devlin et al., arXiv 1810.04805)."""
 
 
-class MaskedEvents(nn.Module):
+class MaskedEvents(Objective):
     """Several fields of hidden events, told by the whole session's embedding and how far from its end they were.
 
     Source: masked modelling of event sequences (BERT4Rec, Sun et al., arXiv 1904.06690). Departure: the encoder is
@@ -33,13 +35,16 @@ class MaskedEvents(nn.Module):
         self.reader = nn.Linear(shape.embedding_dim, shape.hidden_dim)
         self.heads = EventHeads(shape.hidden_dim, shape.text_dim, fields, params.targets)
 
+    def views(self, batch: TensorBatch, near: Near | None) -> list[TensorBatch]:
+        inside = batch.inside
+        chosen = inside & (torch.rand(inside.shape, device=inside.device) < MASKED) & (batch.lengths > 1)[:, None]
+        return [batch._replace(tokens=self.hiding.whole(batch.tokens, chosen))]
+
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean loss over hidden events; sessions of one event hide nothing."""
-        inside = seen.batch.inside
-        chosen = inside & (torch.rand(inside.shape, device=inside.device) < MASKED) & (seen.batch.lengths > 1)[:, None]
-        rest = seen.batch._replace(tokens=self.hiding.whole(seen.batch.tokens, chosen))
-        embeddings = at_last(seen.encode(rest), rest.lengths)  # (B, D)
-        return self.loss(embeddings, seen, chosen)
+        rest, prefixes = seen.views[0]
+        hidden = (rest.tokens != seen.batch.tokens).any(dim=-1)
+        return self.loss(at_last(prefixes, rest.lengths), seen, hidden)
 
     def loss(self, embeddings: Tensor, seen: Seen, chosen: Tensor) -> Tensor:
         """Returns the loss of the events ``chosen`` (B, T), given the embeddings (B, D) of the rest."""

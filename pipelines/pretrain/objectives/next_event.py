@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipelines.encoder.fields import Field
 from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
 from pipelines.pretrain.heads import EventHeads
+from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.views import Seen
 
 
-class NextEvent(nn.Module):
+class NextEvent(Objective):
     """Several fields of the next event, read off the embedding of every prefix.
 
     Source: autoregressive pre-training (GPT); that it sees no more than the D numbers of the embedding is ours, so that

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from pipelines.encoder.fields import Field
 from pipelines.encoder.poolings import at_last
 from pipelines.encoder.shape import Shape
 from pipelines.params import Pretrain
+from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.views import Seen
 
 LEAST_DEVIATION: Final = 1.0
@@ -17,7 +18,7 @@ COVARIANCE_WEIGHT: Final = 0.04
 """Of the covariance term beside the variance term: 1 to 25 (VICReg, table 7)."""
 
 
-class Spread(nn.Module):
+class Spread(Objective):
     """The variance and covariance terms of VICReg (Bardes et al., arXiv 2105.04906), on the embeddings of a batch.
 
     Departure: no invariance term, which is the contrastive objective's business, and no expander: what is kept must be
