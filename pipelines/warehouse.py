@@ -7,6 +7,8 @@ from typing import Final
 
 import duckdb
 
+from pipelines.cores import n_cores
+
 MAX_THREADS: Final = 4
 MEMORY_SHARE: Final = 0.4
 """Of the machine's memory; Arrow tables and Python live beside DuckDB. What does not fit is spilled to ``scratch``."""
@@ -36,7 +38,7 @@ def connect(scratch: Path, most_mb: int | None = None) -> duckdb.DuckDBPyConnect
 
 def n_threads() -> int:
     """Returns how many threads DuckDB, or several of its cursors, may keep busy."""
-    return min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    return min(MAX_THREADS, n_cores())
 
 
 def _memory_mb() -> int:

@@ -4,7 +4,9 @@ Axis legend: N sessions, E events of all sessions, B sessions of a batch, T even
 it, C token columns, P pages of the catalogue, U pages in a batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -12,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.cores import n_cores
 from pipelines.encoder.fields import NOTHING, Field, Flat, columns_of, tokens_of
 
 
@@ -67,6 +70,28 @@ class SessionArrays:
         """Yields the rows of batches of similar length, shortest first: little padding."""
         by_length = np.argsort(self.lengths, kind="stable")
         yield from np.split(by_length, range(batch_size, len(self), batch_size))
+
+    def embedded(self, embed: Callable[[np.ndarray], np.ndarray], batch_size: int, width: int) -> np.ndarray:
+        """Returns what ``embed`` makes of the rows (B,) of each batch, (B, D), in the order of the sessions.
+
+        Batches are shared out among the cores. Threads within an operation would wait for each other longer than they
+        work: events are few, and their vectors short.
+
+        Returns:
+            float32, (N, ``width``).
+        """
+        embeddings = np.empty((len(self), width), dtype=np.float32)
+
+        def fill(rows: np.ndarray) -> None:
+            embeddings[rows] = embed(rows)
+
+        batches = [rows for rows in self.batches(batch_size) if len(rows)]
+        with ThreadPoolExecutor(min(n_cores(), len(batches) or 1)) as pool:
+            try:
+                deque(pool.map(fill, batches), maxlen=0)
+            finally:
+                pool.shutdown(cancel_futures=True)  # what failed, or was interrupted, is not finished first
+        return embeddings
 
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which steps are events and where their tokens lie, (B, T) each, and how many events each session has."""

@@ -19,6 +19,7 @@ from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
+from pipelines.encoder.threads import one_thread
 from pipelines.errors import TableError
 
 EMBED_BATCH_SIZE: Final = 1024
@@ -52,15 +53,16 @@ class Encoder:
         keys = arrays.page_keys(pages)
         return self.embed_arrays(arrays.session_arrays(sessions, self.fields, keys, vectors, self.max_events))
 
-    @torch.inference_mode()
     def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
         self.model.eval()
-        embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
-        for rows in inputs.batches(EMBED_BATCH_SIZE):
-            if len(rows):
-                embeddings[rows] = self.model(*(torch.from_numpy(part) for part in inputs.distinct(rows))).numpy()
-        return embeddings
+
+        def embed(rows: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():  # of this thread
+                return np.asarray(self.model(*(torch.from_numpy(part) for part in inputs.distinct(rows))))
+
+        with one_thread():
+            return inputs.embedded(embed, EMBED_BATCH_SIZE, self.embedding_dim)
 
     def save(self, folder: Path) -> "Encoder":
         """Writes the encoder to ``folder``; returns it with its version, a hash of all that was written."""

@@ -61,13 +61,13 @@ class Runtime:
 
     def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
-        embeddings = np.empty((len(inputs), self.embedding_dim), dtype=np.float32)
         # a champion promoted before graphs read each distinct event once serves on
         batch = inputs.distinct if any(one.name == "places" for one in self.graph.get_inputs()) else inputs.batch
-        for rows in inputs.batches(BATCH_SIZE):
-            if len(rows):
-                embeddings[rows] = self.graph.run(None, batch(rows)._asdict())[0]
-        return embeddings
+
+        def embed(rows: np.ndarray) -> np.ndarray:
+            return np.asarray(self.graph.run(None, batch(rows)._asdict())[0])
+
+        return inputs.embedded(embed, BATCH_SIZE, self.embedding_dim)
 
     @classmethod
     def load(cls, folder: Path) -> "Runtime":
@@ -78,7 +78,7 @@ class Runtime:
         """
         try:
             meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
-            graph = opened((folder / "encoder.onnx").read_bytes())
+            graph = opened((folder / "encoder.onnx").read_bytes(), 1)
             with safe_open(folder / "weights.safetensors", framework="numpy") as weights:
                 vectors = weights.get_tensor("text_table")
         except FileNotFoundError:

@@ -111,7 +111,7 @@ def _session(folder: Path, config: dict[str, Any]) -> onnxruntime.InferenceSessi
         raise ValueError(
             f"a {config['model_type']} without {_SHIPPED}; expected that, or {', '.join(bert.FIRST_POSITION)}"
         )
-    return opened(graph)
+    return opened(graph, 0)
 
 
 def _read(path: Path) -> Any:

@@ -20,6 +20,7 @@ from pipelines.encoder.fields import Field
 from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.encoder.tensors import TensorBatch
+from pipelines.encoder.threads import one_thread
 from pipelines.params import Pretrain
 from pipelines.pretrain.batches import TrainingBatch, processes
 from pipelines.pretrain.curves import Curves
@@ -142,9 +143,7 @@ def fit(
             lightning.callbacks.ModelCheckpoint(checkpoints, "{epoch:04d}", save_on_train_epoch_end=True),
         ],
     )
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # in each operation; passes.py says why
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")  # data without a validation part
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are made in microseconds
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a resumed run's folder
@@ -153,8 +152,6 @@ def fit(
             trainer.fit(training, train, valid, ckpt_path=_newest(checkpoints))
         except SystemExit:  # Lightning's answer to Ctrl-C, without a word
             raise KeyboardInterrupt from None
-        finally:
-            torch.set_num_threads(n_threads)
     return curves if trainer.is_global_zero else None
 
 

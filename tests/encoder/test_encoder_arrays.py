@@ -142,3 +142,25 @@ def test_a_page_of_another_channel_is_another_page() -> None:
 def test_words(value: str | None, words: list[str]) -> None:
     assert hashed(value, "words") == [crc(word) for word in words]
     assert len(hashed("w " * 20, "words")) == MAX_WORDS
+
+
+def test_batches_are_embedded_side_by_side_in_the_order_of_the_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "n_cores", lambda: 3)
+    sessions = make_sessions([["/a"] * (1 + number % 5) for number in range(23)])
+    inputs = tokenised(sessions, fitted(sessions))
+    found = inputs.embedded(lambda rows: np.stack([rows, inputs.lengths[rows]], axis=1), 4, 2)
+    assert found.tolist() == [[number, 1 + number % 5] for number in range(23)]
+    assert tokenised(sessions.slice(0, 0), fitted(sessions)).embedded(lambda rows: rows, 4, 2).shape == (0, 2)
+
+
+def test_a_batch_that_fails_is_said_and_the_rest_is_left() -> None:
+    sessions = make_sessions([["/a"]] * 100)
+    begun: list[int] = []
+
+    def embed(rows: np.ndarray) -> np.ndarray:
+        begun.append(len(rows))
+        raise ValueError("torn")
+
+    with pytest.raises(ValueError, match="torn"):
+        tokenised(sessions, fitted(sessions)).embedded(embed, 1, 2)
+    assert len(begun) < 100

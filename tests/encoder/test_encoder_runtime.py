@@ -151,6 +151,6 @@ def test_a_graph_promoted_before_events_were_read_once_serves_on(saved: Path, tm
         )  # fmt: skip
     graph = onnx.load(tmp_path / "former.onnx")
     graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value = runtime.embedding_dim
-    former = replace(runtime, graph=opened(graph.SerializeToString()))
+    former = replace(runtime, graph=opened(graph.SerializeToString(), 1))
     sessions, pages = make_sessions(visits()), make_pages(PAGES)
     assert np.allclose(former.embed(sessions, pages), runtime.embed(sessions, pages), atol=PARITY, rtol=0)
