@@ -1,5 +1,6 @@
 """Sessions as token arrays, by hand."""
 
+import time
 import zlib
 from collections.abc import Sequence
 
@@ -159,6 +160,7 @@ def test_a_batch_that_fails_is_said_and_the_rest_is_left() -> None:
 
     def embed(rows: np.ndarray) -> np.ndarray:
         begun.append(len(rows))
+        time.sleep(0.02)
         raise ValueError("torn")
 
     with pytest.raises(ValueError, match="torn"):
