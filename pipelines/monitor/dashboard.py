@@ -13,7 +13,7 @@ from pipelines.monitor.metric import ALIAS
 
 PROJECT: Final = "Drift"
 PANELS: Final = {
-    "What sessions are about": ("embeddings", "novelty", "intents", "confidence", "abstention"),
+    "What sessions are about": ("embeddings", "novelty", "intents", "subjects", "confidence", "abstention"),
     "What they saw and did": ("pages", "unseen_pages", "areas", "event_types", "session_length", "pace"),
     "Where they come from": ("channels", "entries", "fields"),
     "Data quality": ("gaps", "missing"),

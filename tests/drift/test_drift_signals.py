@@ -10,7 +10,7 @@ from pipelines.drift import calibration
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.cells import Cells
 from pipelines.drift.comparison import compare, sentence
-from pipelines.drift.signals import SIGNALS, Signal
+from pipelines.drift.signals import SIGNALS, Signal, subjects
 from pipelines.drift.tallies import scores, tally
 
 
@@ -40,6 +40,26 @@ def test_what_the_reference_never_showed_is_pooled_and_nothing_else_counts() -> 
     assert largest[0, 0] == pytest.approx(pooled * np.sqrt(4 * 9 / 6), rel=1e-6)
 
 
+def test_two_parts_beside_each_other_count_by_the_mean_of_the_largest_of_each() -> None:
+    table = pa.table({"held": [["a", "page /x"], ["a", "page /y"], ["a", "page /y"], ["b"], ["b", "page /x"], ["b"]]})
+    signal = Signal("s", "s", lambda rows: rows.column("held"), beside="page ")
+    current = np.arange(6)[None] < 3
+    apart, largest = scores(tally([table], [signal]), current, ~current)
+    of_intents, of_pages = np.abs(apart[0, :2]).max(), np.abs(apart[0, 2:]).max()
+    assert of_intents != of_pages
+    assert largest[0, 0] == pytest.approx((of_intents + of_pages) / 2)
+
+
+def test_subjects_are_a_session_s_intent_and_its_pages() -> None:
+    sessions = observed(50, seed=1)
+    held = subjects.categories(sessions).to_pylist()
+    rows = sessions.select(["intent", "abstained", "pages"]).to_pylist()
+    for row, found in zip(rows, held, strict=True):
+        named = [] if row["abstained"] or row["intent"] is None else [row["intent"]]
+        assert found == [*named, *(f"page {page}" for page in row["pages"])]
+    assert any(row["abstained"] for row in rows)
+
+
 def test_independent_sessions_lie_apart_like_a_standard_normal() -> None:
     draw = np.random.default_rng(3)
     table = pa.table({"held": draw.choice(["a", "b"], 6000, p=[0.1, 0.9])})
@@ -63,7 +83,7 @@ def test_drift_is_seen_named_and_said() -> None:
     reference = observed(3000, seed=1)
     thresholds = Thresholds.of(reference, window_days=7, false_alarm_rate=0.05, seed=7)
     moved = compare(observed(800, seed=2, loans=0.45, n_days=7), reference, thresholds, {"loans": "Loans"})
-    assert [finding.signal for finding in moved if finding.drifted] == ["intents"]
+    assert [finding.signal for finding in moved if finding.drifted] == ["intents", "subjects"]
     said = sentence(moved, ["2026-01-05", "2026-01-06"])
     assert said.startswith("ALARM, drift on 2026-01-05, 2026-01-06: intents (")
     assert "Loans 27.7% -> 38.5%" in said

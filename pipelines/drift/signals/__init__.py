@@ -18,6 +18,7 @@ from pipelines.drift.signals import (
     pace,
     pages,
     session_length,
+    subjects,
     unseen_pages,
 )
 from pipelines.drift.signals.signal import Signal
@@ -28,6 +29,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     intents.SIGNAL,
     confidence.SIGNAL,
     abstention.SIGNAL,
+    subjects.SIGNAL,
     pages.SIGNAL,
     unseen_pages.SIGNAL,
     areas.SIGNAL,

@@ -20,6 +20,8 @@ class Signal:
         only_unseen: compare but one share: of the sessions with a category that the reference never shows.
         own_swing: each category is measured by its own swing over the reference's splits (calibration.py), so that a
             few restless ones do not set the limit of all.
+        beside: how the categories of one part begin; those that begin otherwise are another. The signal's distance is
+            the mean of the largest distances of both parts.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Signal:
     categories: Categories
     only_unseen: bool = False
     own_swing: bool = False
+    beside: str | None = None
