@@ -49,7 +49,7 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "256 units": {"gru": {"hidden_dim": 256}},
     "batches of 64": {"batch_size": 64},
     "batches of 256": {"batch_size": 256},
-    "nine epochs": {"max_epochs": 9},
+    "six epochs": {"max_epochs": 6},
     "dropout .3": {"gru": {"dropout": 0.3}},
     "fields hidden in a tenth": {"field_dropout": 0.1},
     "no field hidden": {"field_dropout": 0.0},
