@@ -50,6 +50,7 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "batches of 64": {"batch_size": 64},
     "batches of 256": {"batch_size": 256},
     "six epochs": {"max_epochs": 6},
+    "twelve epochs": {"max_epochs": 12},
     "dropout .3": {"gru": {"dropout": 0.3}},
     "fields hidden in a tenth": {"field_dropout": 0.1},
     "no field hidden": {"field_dropout": 0.0},

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,9 @@ from pipelines.pretrain.batches import loader
 from pipelines.pretrain.corpus import SESSIONS_A_READ, Corpus, key, tokenised
 from pipelines.pretrain.curves import Curves
 from pipelines.pretrain.training import Training, fit
+
+N_WATCHED: Final = 2_000
+"""Sessions of the validation part, at most, behind the curves: enough for three digits, whatever the size."""
 
 
 def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
@@ -75,10 +79,12 @@ def train(encoder: Encoder, corpus: Corpus, params: Pretrain, seed: int, checkpo
     """Trains ``encoder`` in place on the training part, resuming from ``checkpoints``; returns its curves."""
     training = Training(encoder.model, encoder.shape, encoder.fields, params, seed)
     near = corpus.near if "neighbours" in training.weights else None
+    watched = corpus.rows("valid")
+    watched = watched[:: -(-len(watched) // N_WATCHED) or 1]
     train_part, valid_part = (
-        loader(corpus.arrays, corpus.rows(part), near, params.batch_size, seed) for part in ("train", "valid")
+        loader(corpus.arrays, rows, near, params.batch_size, seed) for rows in (corpus.rows("train"), watched)
     )
-    return fit(training, train_part, valid_part if len(corpus.rows("valid")) else None, checkpoints)
+    return fit(training, train_part, valid_part if len(watched) else None, checkpoints)
 
 
 def write_embeddings(runtime: Runtime, inputs: SessionArrays, sessions: Path, path: Path) -> None:
