@@ -86,7 +86,11 @@ class SessionArrays:
             embeddings[rows] = embed(rows)
 
         batches = [rows for rows in self.batches(batch_size) if len(rows)]
-        with ThreadPoolExecutor(min(n_cores(), len(batches) or 1)) as pool:
+        if len(batches) < 2:  # for one session, waking a thread would cost as much as embedding it
+            for rows in batches:
+                fill(rows)
+            return embeddings
+        with ThreadPoolExecutor(min(n_cores(), len(batches))) as pool:
             try:
                 deque(pool.map(fill, batches), maxlen=0)
             finally:
