@@ -38,6 +38,16 @@ PEER_PYTHON: Final = REPOSITORY / ".work" / "ptls" / "bin" / "python"
 N_SEEDS: Final = 3
 BUDGETS: Final = (2_000, 4_000, 8_000, 16_000, 40_000)
 """Sessions seen, each once."""
+WITHOUT_OURS: Final = ("ptls", "page_counts", "lightgbm")
+"""Models that nothing of pretrain is part of."""
+MADE_BY: Final = {
+    "ptls": ("coles_peer",),
+    "page_counts": ("rivals",),
+    "lightgbm": ("rivals",),
+    "gru": ("supervised", "encoder"),
+    "own": ("supervised", "encoder"),
+}
+"""The modules here that a kept measurement depends on, beside this one where none are named."""
 SUPERVISED: Final = ("counts_last_lightgbm", "supervised_gru", "supervised_same_architecture")
 
 
@@ -97,9 +107,8 @@ class Bench:
     def kept(self, name: str, values: dict[str, Any], measure: Callable[[], Found]) -> Found:
         """Returns what ``measure`` found, now or before with the same code, data and ``values``."""
         digest = hashlib.sha256(json.dumps([name, values], sort_keys=True).encode())
-        own = {"ptls": ["coles_peer"], "page_counts": ["rivals"], "lightgbm": ["rivals"]}.get(name)
-        files = [REPOSITORY / "benchmarks" / f"{module}.py" for module in own or ("supervised", "encoder")]
-        if own is None:
+        files = [REPOSITORY / "benchmarks" / f"{module}.py" for module in MADE_BY.get(name, ("encoder",))]
+        if name not in WITHOUT_OURS:
             folders = [Path(package.__path__[0]) for package in (pipelines.encoder, pipelines.pretrain)]
             files += [module for folder in folders for module in sorted(folder.rglob("*.py"))]
         for file in (*files, self.probe.sessions):
