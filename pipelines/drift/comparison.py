@@ -69,7 +69,10 @@ def compare(
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
         known = tallies.names[place]
         mine = slice(start, start + len(known))
-        moved = _most(known, shares[1][mine], shares[0][mine], apart[0][mine], names or {})
+        now, before = (held[mine] for held in shares)
+        parts = signal.parts(known)
+        most = [_most(known, before, now, apart[0][mine] * part, names or {}) for part in parts]
+        moved = tuple(one for found_in in most for one in found_in[: -(-MOST_NAMED // len(parts))])
         limit = limits[signal.name]
         found.append(Finding(signal.name, signal.label, round(float(largest[0, place]), DIGITS), limit, moved))
     return found

@@ -86,10 +86,10 @@ def scores(
     largest = np.maximum.reduceat(np.abs(apart), tallies.starts, axis=1)
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
         mine = slice(start, start + len(tallies.names[place]))
-        if signal.beside is not None:
-            beside = np.array([name.startswith(signal.beside) for name in tallies.names[place]])
-            parts = [np.abs(apart[:, mine][:, part]).max(axis=1, initial=0) for part in (beside, ~beside)]
-            largest[:, place] = np.mean(parts, axis=0)
+        parts = signal.parts(tallies.names[place])
+        if len(parts) > 1:
+            of_parts = [np.abs(apart[:, mine][:, part]).max(axis=1, initial=0) for part in parts]
+            largest[:, place] = np.mean(of_parts, axis=0)
         if signal.only_unseen:
             unseen = np.where(held_before[:, mine] == 0, held[:, mine], 0)
             apart[:, mine] = np.where(unseen > 0, apart[:, mine], 0)

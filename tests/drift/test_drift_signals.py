@@ -84,6 +84,9 @@ def test_drift_is_seen_named_and_said() -> None:
     thresholds = Thresholds.of(reference, window_days=7, false_alarm_rate=0.05, seed=7)
     moved = compare(observed(800, seed=2, loans=0.45, n_days=7), reference, thresholds, {"loans": "Loans"})
     assert [finding.signal for finding in moved if finding.drifted] == ["intents", "subjects"]
+    (together,) = (finding for finding in moved if finding.signal == "subjects")
+    assert {one.category for one in together.moved[:2]} == {"Loans", "cards"}
+    assert together.moved[-1].category.startswith("page /")
     said = sentence(moved, ["2026-01-05", "2026-01-06"])
     assert said.startswith("ALARM, drift on 2026-01-05, 2026-01-06: intents (")
     assert "Loans 27.7% -> 38.5%" in said

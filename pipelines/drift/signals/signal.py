@@ -1,8 +1,9 @@
 """What a drift signal is: categories of sessions whose shares may move."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 Categories = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
@@ -30,3 +31,10 @@ class Signal:
     only_unseen: bool = False
     own_swing: bool = False
     beside: str | None = None
+
+    def parts(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Returns which of the categories ``names`` (K,) are in each part, (K,) bool: mostly all in one."""
+        if self.beside is None:
+            return [np.ones(len(names), bool)]
+        beside = np.array([name.startswith(self.beside) for name in names])
+        return [~beside, beside]
