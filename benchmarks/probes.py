@@ -5,9 +5,9 @@ part chooses a penalty, the test part is judged once. Every representation is re
 `supervised_gru`, a GRU trained on the very task. Intervals are 95 %, over visitors. In `gap` a positive number says how
 much worse the rival's log loss is than the embedding's, on the same resamples. Everything is simulated.
 
-Unseen pages: a quarter of the website's pages is held out. Two encoders are trained without any session that shows one
-of these, with params.yaml as it is and with the field `text` taken away; the needs of test sessions made of held-out
-pages only are then probed by a regression that was fitted without them.
+Unseen pages: a quarter of the website's pages, its home page aside, is held out. Two encoders are trained without any
+session that shows one of these, with params.yaml as it is and with the field `text` taken away; the needs of test
+sessions made of held-out pages only are then probed by a regression that was fitted without them.
 """
 
 import sys

@@ -14,10 +14,10 @@ from pipelines.encoder.arrays import SessionArrays
 from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.poolings import at_last
 from pipelines.encoder.tensors import TensorBatch
-from pipelines.encoder.threads import one_thread
 from pipelines.params import Pretrain
 from pipelines.pretrain.batches import BatchOrder
 from pipelines.pretrain.training import warm_cosine
+from pipelines.threads import one_thread
 
 SHARES: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of pretrain's epochs, that are tried."""

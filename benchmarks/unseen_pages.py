@@ -20,7 +20,8 @@ from pipelines.pretrain.stage import train, untrained
 from pipelines.tables import read_table, write_table
 
 HELD_OUT: Final = 0.25
-"""Of the website's pages, drawn at random."""
+"""Of the website's pages, drawn at random; the home page is none of them: no site's is new, and it names no need."""
+HOME: Final = "/"
 
 
 def unseen_columns(bank: Workspace, inputs: Inputs, params: Params) -> dict[str, Column]:
@@ -49,7 +50,7 @@ def unseen_columns(bank: Workspace, inputs: Inputs, params: Params) -> dict[str,
 
 def _held_out(sessions: pa.Table, pages: pa.Table, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether each session shows a held-out page, and whether it shows nothing else: bool (N,) each."""
-    web = sorted(pages.filter(pc.equal(pages.column("channel"), "web")).column("page").to_pylist())
+    web = sorted({*pages.filter(pc.equal(pages.column("channel"), "web")).column("page").to_pylist()} - {HOME})
     drawn = np.random.default_rng(seed).permutation(web)[: round(HELD_OUT * len(web))]
     events = sessions.column("events").combine_chunks()
     owner = pc.list_parent_indices(events).to_numpy()

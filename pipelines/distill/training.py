@@ -20,6 +20,7 @@ from pipelines.distill.examples import Examples
 from pipelines.params import Distill
 from pipelines.student import logistic
 from pipelines.student.graph import Affine, Layers
+from pipelines.threads import one_thread
 
 RIDGES: Final = (100.0, 10.0, 1.0, 0.1)  # of logistic regression, from the strongest on, while validation gains
 
@@ -92,14 +93,9 @@ NETWORKS: Final[Mapping[str, Callable[[Examples, Examples, Distill, int], Traine
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
     """One thread and a seed of its own for torch; both are as before afterwards."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order: the same bytes on one core or many
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def untrained(n_inputs: int, n_hidden: int, base_rates: torch.Tensor) -> nn.Sequential:

@@ -19,8 +19,8 @@ from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
-from pipelines.encoder.threads import one_thread
 from pipelines.errors import TableError
+from pipelines.threads import one_thread
 
 EMBED_BATCH_SIZE: Final = 1024
 

@@ -20,7 +20,6 @@ from pipelines.encoder.fields import Field
 from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.shape import Shape
 from pipelines.encoder.tensors import TensorBatch
-from pipelines.encoder.threads import one_thread
 from pipelines.params import Pretrain
 from pipelines.pretrain.batches import TrainingBatch, processes
 from pipelines.pretrain.curves import Curves
@@ -28,6 +27,7 @@ from pipelines.pretrain.objectives import OBJECTIVES
 from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.passes import Passes
 from pipelines.pretrain.views import Hiding, Near, Seen, View
+from pipelines.threads import one_thread
 
 _PASSES_AT_ONCE: Final = 2  # there is one view beside the batch itself by default
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from pipelines.pretrain.audits.subject import Subject
 
@@ -32,13 +33,14 @@ def measure(subject: Subject) -> dict[str, float]:
     figures: dict[str, float] = {}
     visitors = np.unique(subject.sessions.column("visitor_id").to_numpy(zero_copy_only=False), return_inverse=True)[1]
     pairs = _pairs(visitors, subject.seed)
-    if len(pairs) >= MIN_SESSIONS:
-        figures |= _lead("visitor", {name: same_visitor_auroc(vectors, pairs) for name, vectors in read.items()})
-    for trait, values in subject.traits.items():
-        rows = _common(values)
-        if len(rows) >= MIN_SESSIONS:
-            known = values[rows].astype(str), visitors[rows]
-            figures |= _lead(trait, {name: trait_auroc(vectors[rows], *known) for name, vectors in read.items()})
+    with threadpool_limits(1):  # sums in one order: the same figures on one core or many
+        if len(pairs) >= MIN_SESSIONS:
+            figures |= _lead("visitor", {name: same_visitor_auroc(vectors, pairs) for name, vectors in read.items()})
+        for trait, values in subject.traits.items():
+            rows = _common(values)
+            if len(rows) >= MIN_SESSIONS:
+                known = values[rows].astype(str), visitors[rows]
+                figures |= _lead(trait, {name: trait_auroc(vectors[rows], *known) for name, vectors in read.items()})
     return figures
 
 

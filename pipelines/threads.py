@@ -1,4 +1,8 @@
-"""PyTorch with one thread in each operation: where whole passes run side by side, more only wait for each other."""
+"""PyTorch with one thread in each operation.
+
+Sums are then made in one order, the same bytes on one core or many; and where whole passes run side by side, more
+threads would only wait for each other.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
