@@ -86,7 +86,7 @@ class Bench:
             bank = self._read(Bank(seed))
             reaches = self._judge.reaches(bank, last_days).max(axis=1)
             drifted.append(reaches > 1)
-            raised.append(list(alarms(reaches > 1, self._rule)))
+            raised.append(list(alarms(reaches, self._rule)))
             for place in range(0, len(last_days), ROC_EVERY):
                 self._show("calm", reaches[place], bank, last_days[place])
         row = {"n_windows": float(len(seeds) * len(last_days)), "n_seeds": float(len(seeds))}
@@ -123,7 +123,7 @@ class Bench:
         if not number:
             last = FROM_DAY + SOON_DAYS - 1
             self._show(f"{kind}_{strength * 100:.0f}", reaches[last_days.index(last)], sessions, last)
-        return delay_days(reaches > 1, self._rule)
+        return delay_days(reaches, self._rule)
 
     def _show(self, kind: str, reach: float, sessions: Sessions, last: int) -> None:
         window, reference = self._judge.window(sessions, last), self._judge.like(last)

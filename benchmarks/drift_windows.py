@@ -91,23 +91,24 @@ def mixed(calm: Sessions, touched: Sessions, kind: str, strength: float, draw: n
     )
 
 
-def delay_days(drifted: np.ndarray, rule: Alarm) -> int | None:
+def delay_days(reaches: np.ndarray, rule: Alarm) -> int | None:
     """Returns how many days of drift had passed when the alarm came, by the reports of the days around FROM_DAY.
 
     Args:
-        drifted: (HISTORY_DAYS + DRIFT_DAYS,), the last DRIFT_DAYS of which are from FROM_DAY on.
-        rule: how many of the last days make an alarm.
+        reaches: (HISTORY_DAYS + DRIFT_DAYS,) times its limit that the furthest signal is; the last DRIFT_DAYS are from
+            FROM_DAY on.
+        rule: what makes an alarm.
     """
     first = MONDAY - timedelta(days=HISTORY_DAYS)
-    known = {first + timedelta(days=place): bool(found) for place, found in enumerate(drifted)}
+    known = {first + timedelta(days=place): float(reach) for place, reach in enumerate(reaches)}
     for number in range(DRIFT_DAYS):
-        if policy.days_of_alarm(known, MONDAY + timedelta(days=number), rule.drifted, rule.of):
+        if policy.days_of_alarm(known, MONDAY + timedelta(days=number), rule.drifted, rule.of, rule.at_once):
             return number + 1
     return None
 
 
-def alarms(drifted: np.ndarray, rule: Alarm) -> Iterator[bool]:
-    """Yields of each of consecutive days whether it raised an alarm."""
-    known = {MONDAY + timedelta(days=place): bool(found) for place, found in enumerate(drifted)}
+def alarms(reaches: np.ndarray, rule: Alarm) -> Iterator[bool]:
+    """Yields of each of consecutive days, by how many times its limit the furthest signal was, whether it alarmed."""
+    known = {MONDAY + timedelta(days=place): float(reach) for place, reach in enumerate(reaches)}
     for day in known:
-        yield bool(policy.days_of_alarm(known, day, rule.drifted, rule.of))
+        yield bool(policy.days_of_alarm(known, day, rule.drifted, rule.of, rule.at_once))

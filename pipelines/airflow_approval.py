@@ -62,7 +62,7 @@ class TaxonomyQuestion(Question):
         return super().execute(context)
 
     def text(self, run: Run) -> str | None:
-        found = verdict.read(made_by(run))
+        found = verdict.read(made_by(run.name))
         if not found.taxonomy.changed:
             return None
         lines = [f"- {plain(line)}" for line in found.taxonomy.lines]
@@ -74,7 +74,7 @@ class PromotionQuestion(Question):
     """Whether the challenger becomes the champion."""
 
     def text(self, run: Run) -> str | None:
-        found = verdict.read(made_by(run))
+        found = verdict.read(made_by(run.name))
         why = f"Started by {'an alarm' if run.cause == 'alarm' else f'a {run.cause}'}. {plain(run.because)}".strip()
         window = f"Events from {run.window[0] or 'the first'} to {run.window[1] or 'the last'}; profile {run.profile}."
         return "\n\n".join(
@@ -92,6 +92,6 @@ def link(run: Run, report: str) -> str:
     return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/reports/retrain/{run.name}/{report}"
 
 
-def made_by(run: Run) -> Workspace:
-    """Returns where ``run`` works."""
-    return Workspace(runs.folder(Workspace(ROOT), run.name))
+def made_by(name: str) -> Workspace:
+    """Returns where the run ``name`` works."""
+    return Workspace(runs.folder(Workspace(ROOT), name))

@@ -345,10 +345,11 @@ class Evaluate(Block):
 
 
 class Alarm(Block):
-    """How many of the last days must have drifted."""
+    """How many of the last days must have drifted, and how far one of them makes an alarm alone."""
 
     drifted: Count
     of: Count
+    at_once: Annotated[float, Field(ge=1)] | None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:

@@ -4,8 +4,7 @@ from typing import Any
 
 from pipelines import runs
 from pipelines.airflow_approval import Question, link, made_by, plain
-from pipelines.airflow_tasks import ROOT, skip
-from pipelines.paths import Workspace
+from pipelines.airflow_tasks import skip
 from pipelines.runs import Run
 
 
@@ -23,7 +22,7 @@ class RenewalQuestion(Question):
     def text(self, run: Run) -> str | None:
         from pipelines.approve.pending import pending  # NumPy and SciPy, which a DAG's file does not need
 
-        awaited = pending(made_by(run))
+        awaited = pending(made_by(run.name))
         if awaited is None or awaited.diff is None:  # the first one is approved by its promotion
             return None
         lines = [item(line) for line in awaited.summary().splitlines()]
@@ -45,7 +44,7 @@ class RenewalQuestion(Question):
         from pipelines.approve.pending import approve, pending
 
         given = super().execute_complete(context, event)
-        made = Workspace(runs.folder(Workspace(ROOT), runs.name_of(context["run_id"])))
+        made = made_by(runs.name_of(context["run_id"]))
         awaited = pending(made)
         if given["chosen_options"] == [self.APPROVE] and awaited:
             approve(made, awaited)

@@ -40,13 +40,18 @@ class Finding:
     moved: tuple[Moved, ...]  # the categories that moved most
 
     @property
+    def reach(self) -> float:
+        """How many times its limit the signal is."""
+        return self.score / self.limit
+
+    @property
     def drifted(self) -> bool:
-        return self.score > self.limit
+        return self.reach > 1
 
     @property
     def text(self) -> str:
         found = "; ".join(moved.text for moved in self.moved)
-        return f"{self.label} ({found or 'pooled'}; {self.score / self.limit:.1f} times the limit)"
+        return f"{self.label} ({found or 'pooled'}; {self.reach:.1f} times the limit)"
 
 
 def compare(
@@ -102,7 +107,7 @@ def sentence(findings: Sequence[Finding], days: Sequence[str]) -> str:
 
 
 def _by_reach(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: -finding.score / finding.limit)
+    return sorted(findings, key=lambda finding: -finding.reach)
 
 
 def _most(

@@ -1,8 +1,9 @@
 """When drift becomes an alarm, and when an alarm is announced. Standard library only: Airflow's processes read it.
 
-A window that passes a threshold is drift. Enough such days of the last ones are an alarm (hysteresis): one odd day is
-none. An alarm is announced, which starts `retrain`, unless it is about a day long past (a month of monitoring that is
-made up for starts nothing, except what a person asks for) or another was announced near it (the cool-down).
+A window that passes a threshold is drift. Enough such days of the last ones are an alarm (hysteresis): one day a little
+beyond is none, one far beyond is. An alarm is announced, which starts `retrain`, unless it is about a day long past (a
+month of monitoring that is made up for starts nothing, except what a person asks for) or another was announced near it
+(the cool-down).
 """
 
 import json
@@ -26,23 +27,37 @@ class Decision:
     extra: Mapping[str, Any]
 
 
-def days_of_alarm(drifted: Mapping[date, bool], day: date, n_drifted: int, of: int) -> list[str]:
+def days_of_alarm(
+    reaches: Mapping[date, float], day: date, n_drifted: int, of: int, at_once: float | None
+) -> list[str]:
     """Returns the days with drift among the ``of`` days up to ``day``, if they make an alarm; else none.
 
     ``day`` itself must have drifted: an alarm is not raised by what is over. A day without a report has no drift.
+
+    Args:
+        reaches: how many times its limit the furthest signal was on each day; beyond 1 is drift.
+        day: the last of them.
+        n_drifted: so many days with drift make an alarm.
+        of: among so many.
+        at_once: so many times its limit ``day`` makes one alone; None: no day does.
     """
     last = [day - timedelta(days=back) for back in reversed(range(of))]
-    found = [str(one) for one in last if drifted.get(one)]
-    return found if drifted.get(day) and len(found) >= n_drifted else []
+    found = [str(one) for one in last if reaches.get(one, 0) > 1]
+    far = at_once is not None and reaches.get(day, 0) > at_once
+    return found if reaches.get(day, 0) > 1 and (far or len(found) >= n_drifted) else []
 
 
-def history(drift: Path, champion: str) -> dict[date, bool]:
-    """Returns which days' reports in the folder ``drift`` found drift, of those about this champion."""
+def history(drift: Path, champion: str) -> dict[date, float]:
+    """Returns how many times its limit the furthest signal was in each day's report in the folder ``drift``.
+
+    Of reports about this champion only.
+    """
     found = {}
     for path in drift.glob("????-??-??.json"):
         report = json.loads(path.read_text(encoding="utf-8"))
         if report.get("versions", {}).get("version") == champion:  # a report of an earlier kind names none
-            found[date.fromisoformat(path.stem)] = bool(report["drifted"])
+            reaches = [one["score"] / one["limit"] for one in report["signals"].values()]
+            found[date.fromisoformat(path.stem)] = max(reaches)
     return found
 
 

@@ -80,8 +80,8 @@ def _check_size(seen: pa.Table, reference: pa.Table, first: date, after: date) -
 
 def _alarm(workspace: Workspace, held: Champion, rule: Alarm, day: date, findings: Sequence[Finding]) -> list[str]:
     """The days that make an alarm, if they do, by the reports that there are and these findings."""
-    drifted = policy.history(workspace.drift, held.version) | {day: any(finding.drifted for finding in findings)}
-    return policy.days_of_alarm(drifted, day, rule.drifted, rule.of)
+    reaches = policy.history(workspace.drift, held.version) | {day: max(finding.reach for finding in findings)}
+    return policy.days_of_alarm(reaches, day, rule.drifted, rule.of, rule.at_once)
 
 
 def _summary(

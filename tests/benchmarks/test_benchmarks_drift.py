@@ -14,7 +14,7 @@ from pipelines.drift.signals import SIGNALS
 from pipelines.params import Alarm
 
 FIRST = date(2026, 1, 5)
-RULE = Alarm(drifted=2, of=3)
+RULE = Alarm(drifted=2, of=3, at_once=1.15)
 
 
 def sessions(n_sessions: int, seed: int, first_day: int = 0, n_days: int = 28) -> Sessions:
@@ -42,17 +42,18 @@ def test_a_window_ends_with_its_last_day_and_meets_the_same_weekdays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("drifted", "expected"),
+    ("reaches", "expected"),
     [
-        ([0, 0, 1, 1, 1, 1], 2),
-        ([0, 0, 0, 1, 1, 1], 3),
-        ([0, 1, 1, 1, 1, 1], 1),  # a false alarm of the day before helps
-        ([0, 0, 1, 0, 0, 0], None),
+        ([0.9, 0.9, 1.1, 1.1, 1.1, 1.1], 2),
+        ([0.9, 0.9, 0.9, 1.1, 1.1, 1.1], 3),
+        ([0.9, 1.1, 1.1, 1.1, 1.1, 1.1], 1),  # a false alarm of the day before helps
+        ([0.9, 0.9, 1.2, 1.2, 1.2, 1.2], 1),
+        ([0.9, 0.9, 1.1, 0.9, 0.9, 0.9], None),
     ],
 )
-def test_the_delay_counts_days_of_drift_until_the_alarm(drifted: list[int], expected: int | None) -> None:
-    assert delay_days(np.array(drifted, bool), RULE) == expected
+def test_the_delay_counts_days_of_drift_until_the_alarm(reaches: list[float], expected: int | None) -> None:
+    assert delay_days(np.array(reaches), RULE) == expected
 
 
 def test_alarms_of_consecutive_days() -> None:
-    assert list(alarms(np.array([1, 0, 1, 1, 0, 0], bool), RULE)) == [False, False, True, True, False, False]
+    assert list(alarms(np.array([1.1, 0.9, 1.1, 1.1, 0.9, 1.2]), RULE)) == [False, False, True, True, False, True]

@@ -15,6 +15,7 @@ def write(drift: Path, day: date, *, alarm: bool, champion: str = "0001-a", drif
     drift.mkdir(exist_ok=True)
     report = {
         "drifted": drifted,
+        "signals": {"pages": {"score": 4.0 if drifted else 1.0, "limit": 3.2}, "gaps": {"score": 0.0, "limit": 3.0}},
         "alarm": alarm,
         "sentence": "ALARM",
         "window": {"from": str(day - timedelta(days=6)), "to": str(day + timedelta(days=1))},
@@ -36,15 +37,23 @@ def write(drift: Path, day: date, *, alarm: bool, champion: str = "0001-a", drif
 )
 def test_two_of_three_days_are_an_alarm(drifted: list[bool], expected: list[int]) -> None:
     days = [DAY - timedelta(days=2), DAY - timedelta(days=1), DAY]
-    found = policy.days_of_alarm(dict(zip(days, drifted, strict=True)), DAY, 2, 3)
+    reaches = {one: 1.1 if has_drifted else 0.9 for one, has_drifted in zip(days, drifted, strict=True)}
+    found = policy.days_of_alarm(reaches, DAY, 2, 3, 1.15)
     assert found == [str(days[place]) for place in expected]
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(1.15, [str(DAY)]), (1.5, []), (None, [])])
+def test_one_day_far_beyond_its_limits_is_an_alarm_alone(at_once: float | None, expected: list[str]) -> None:
+    assert policy.days_of_alarm({DAY: 1.2}, DAY, 2, 3, at_once) == expected
+    over = {DAY - timedelta(days=1): 1.2, DAY: 0.9}
+    assert policy.days_of_alarm(over, DAY, 2, 3, at_once) == []
 
 
 def test_another_champions_days_do_not_count(tmp_path: Path) -> None:
     write(tmp_path, DAY, alarm=False)
     write(tmp_path, DAY - timedelta(days=1), alarm=False, champion="0002-b")
     (tmp_path / policy.ANNOUNCED).write_text("[]", encoding="utf-8")
-    assert policy.history(tmp_path, "0001-a") == {DAY: True}
+    assert policy.history(tmp_path, "0001-a") == {DAY: 1.25}
 
 
 def test_an_alarm_is_announced_once_with_its_window_and_hashes(tmp_path: Path) -> None:

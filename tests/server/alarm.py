@@ -39,6 +39,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     values["simulate"]["scenarios"] = [{"kind": "tracker_rename", "from": str(UPDATE), "strength": 1.0}]
     values["sessionize"]["split"] |= SPLIT
     values["taxonomy"]["min_coverage"] = 1.0
+    values["monitor"]["alarm"]["at_once"] = None  # so that drift without an alarm is seen as well
     values["pretrain"]["audits"]["max_shortcut_cost"] = 0.1  # on so few sessions chance would decide
     values["gate"] = {"metrics": ["encoder.last_page_recall_at_1"], "max_loss": 1.0}  # likewise
     (root / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
