@@ -27,8 +27,8 @@ def diff_page(diff: Diff, old: Document, new: Document, offline: bool) -> str:
     tiles = "".join(tile(HEADINGS[kind].lower(), str(count)) for kind, count in counts.items())
     sections = "\n".join(_section(kind, diff, old, new) for kind in HEADINGS if counts[kind])
     body = f"""<h1>{TITLE}</h1>
-<p>Proposed because {text(diff.why)}. Until somebody runs <code>python -m pipelines approve</code>, the approved
-taxonomy stays in use.</p>
+<p>Proposed because {text(diff.why)}. Until somebody approves it, in the form of the retraining that made it or by
+<code>python -m pipelines approve</code>, the approved taxonomy stays in use.</p>
 <p class="soft small">From {text(diff.from_version)} ({len(old.intents)} intents)
 to {text(diff.to_version)} ({len(new.intents)} intents)</p>
 {f'<p class="note">{MACHINERY_ONLY}</p>' if offline else ""}

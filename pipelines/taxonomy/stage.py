@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import schemas
-from pipelines.errors import TableError, TeacherError
+from pipelines.errors import NoTaxonomyError, TableError, TeacherError
 from pipelines.params import Taxonomy
 from pipelines.paths import Workspace, staged
 from pipelines.tables import read_table, write_table
@@ -39,6 +39,7 @@ class Taught:
     second: list[Labels]
     may: Quotable
     proposal: tuple[Document, Diff] | None  # in place of the approved taxonomy, where that no longer fits
+    unproposed: str | None  # why there is none although that no longer fits
     remade: scores.Remade | None
 
 
@@ -90,6 +91,12 @@ def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> 
     label, labels = answered(sample.label, asked.label(sample.label, taxonomy))
     again, second = answered(sample.second, asked.label_again(sample.second, taxonomy))
     why = renewal.why_renew(labels, params) if approved else None
+    proposal, unproposed = None, None
+    if why:
+        try:
+            proposal = renewal.proposal(asked, sample.read, taxonomy, why, may)
+        except NoTaxonomyError as error:  # the labels by the approved one are good all the same
+            unproposed = f"{why}, but {error}"
     return Taught(
         drawn=sample,
         sample=Sample(sample.read, label, again),
@@ -98,7 +105,8 @@ def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> 
         labels=labels,
         second=second,
         may=may,
-        proposal=renewal.proposal(asked, sample.read, taxonomy, why, may) if why else None,
+        proposal=proposal,
+        unproposed=unproposed,
         remade=scores.remade(asked, sample.read, sample.second, may, params.stability_seeds),
     )
 
@@ -127,7 +135,7 @@ def _diff_page(taught: Taught) -> str:
     if taught.proposal:
         proposed, diff = taught.proposal
         return diff_page.diff_page(diff, taught.taxonomy, proposed, offline=proposed.model == OFFLINE)
-    why = (
+    why = taught.unproposed or (
         "the approved taxonomy still fits"
         if taught.approved
         else "nothing is approved yet, so nothing is to be changed"
@@ -209,8 +217,9 @@ def _summary(taught: Taught, asked: Teacher) -> str:
     n_unusable = len(taught.drawn.label) - n_labels
     unusable = f"; {n_unusable:,} sessions got no usable answer" if n_unusable else ""
     used = asked.used()
+    due = f"\ntaxonomy: WARNING: no other taxonomy is proposed: {taught.unproposed}" if taught.unproposed else ""
     return (
         f"taxonomy: {taxonomy.version}: {len(taxonomy.intents)} intents in {len(taxonomy.categories)} categories; "
         f"{n_labels:,} sessions labelled by {asked.model}, {n_unlabelled:,} of them with nothing{unusable}"
-        f"{'; ' if used else ''}{used}"
+        f"{'; ' if used else ''}{used}{due}"
     )

@@ -46,6 +46,8 @@ def set_up(made: Workspace, repository: Path, api_base: str) -> None:
         "concurrency": 2,
         "n_read": 20,
         "n_label": 24,
+        "min_coverage": 0.0,  # chance labels little, and such a model makes no taxonomy: none is asked of it
+        "max_other_share": 1.0,
         "timeout_seconds": 600,
         "samples_per_session": 2,
     }

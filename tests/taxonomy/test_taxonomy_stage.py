@@ -296,6 +296,20 @@ def test_missing_embeddings_and_an_empty_training_part_are_refused(tmp_path: Pat
         run(made, taxonomy_params(repository), seed=7)
 
 
+def test_where_no_taxonomy_can_be_proposed_the_labels_by_the_approved_one_are_kept(
+    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = workspace(tmp_path / "w")
+    run(made, taxonomy_params(repository), seed=7)
+    first = yaml.safe_load(made.used_taxonomy.read_text(encoding="utf-8"))
+    made.approved_taxonomy.write_text(yaml.safe_dump({**first, "categories": first["categories"][1:]}))
+    run(made, taxonomy_params(repository, min_coverage=1.0, min_sessions=1000, stability_seeds=0), seed=7)
+    assert not made.proposed_taxonomy.exists()
+    assert len(read_table(made.labels, schemas.LABELS))
+    assert "less than taxonomy.min_coverage (100.0%), but none of" in made.taxonomy_diff_page.read_text("utf-8")
+    assert "WARNING: no other taxonomy is proposed" in capsys.readouterr().out
+
+
 def test_a_taxonomy_that_no_longer_covers_enough_stays_in_use_and_another_is_proposed(
     tmp_path: Path, repository: Path
 ) -> None:
