@@ -18,7 +18,7 @@ from pipelines.student.labels import NAMED_FROM
 
 PAIRS_AT_ONCE: Final = 50  # bounds the memory of their sums
 _NO_SECOND: Final = str(NotAvailableError("a second labelling"))
-_NOT_REMADE: Final = str(NotAvailableError("taxonomy.stability_seeds of at least 2"))
+_NOT_REMADE: Final = str(NotAvailableError("two taxonomies made of halves (taxonomy.stability_seeds)"))
 
 
 def judge(inputs: Inputs, params: Evaluate, seed: int) -> dict[str, Any]:

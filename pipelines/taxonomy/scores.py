@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, cohen_kappa_score
 
+from pipelines.errors import NoTaxonomyError
 from pipelines.schemas import OTHER
 from pipelines.student.labels import NAMED_FROM
 from pipelines.taxonomy.document import Document, Labels
@@ -80,16 +81,22 @@ class Remade:
 def remade(
     asked: Teacher, read: Sequence[RenderedSession], judged: Sequence[RenderedSession], may: Quotable, seeds: int
 ) -> Remade | None:
-    """Returns the labels of ``judged`` by taxonomies from different halves of ``read``; None without ``seeds``."""
+    """Returns the labels of ``judged`` by taxonomies from different halves of ``read``; None with fewer than two.
+
+    A half that no taxonomy can be made of is left out: the labels by the whole stand without it.
+    """
     if seeds < 2 or not judged:
         return None
     labellings, sizes = [], []
     for seed in range(seeds):
         chosen = np.random.default_rng(seed).permutation(len(read))[: max(1, round(KEPT_SHARE * len(read)))]
-        taxonomy = asked.propose([read[place] for place in sorted(chosen)], may)
+        try:
+            taxonomy = asked.propose([read[place] for place in sorted(chosen)], may)
+        except NoTaxonomyError:
+            continue
         labellings.append([strongest(given or {}) for given in asked.label(judged, taxonomy)])
         sizes.append(len(taxonomy.intents))
-    return Remade([session.session_id for session in judged], labellings, sizes)
+    return Remade([session.session_id for session in judged], labellings, sizes) if len(labellings) > 1 else None
 
 
 def _share(count: int, total: int) -> float | None:
