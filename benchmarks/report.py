@@ -113,9 +113,9 @@ def write_columns(
     path = _write(name, columns, repository)
     for title, metrics in sections:
         concerned = {column: values for column, values in columns.items() if metrics.keys() <= values.keys()}
-        print(f"\n{title}\n{'':38}" + "".join(f"{column:>23}" for column in concerned))
+        print(f"\n{title}\n{'':38}" + "".join(f"{column:>25}" for column in concerned))
         for metric, (label, form) in metrics.items():
-            print(f"{label:38}" + "".join(f"{_shown(values, metric, form):>23}" for values in concerned.values()))
+            print(f"{label:38}" + "".join(f"{_shown(values, metric, form):>25}" for values in concerned.values()))
     print(f"\nwritten to {path.relative_to(repository)}")
 
 
