@@ -22,7 +22,7 @@ N_SPLITS: Final = 1000
 SPLITS_AT_ONCE: Final = 100
 WINDOWS_VISITORS: Final = 0.6
 """Share of visitors on the window's side: most of a difference comes from the window, which is the smaller sample."""
-SPREAD_QUANTILE: Final = 0.95
+SPREAD_QUANTILE: Final = 0.9
 THINNED: Final = 0.4
 """Share of visitors in the small splits."""
 
