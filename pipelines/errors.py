@@ -6,7 +6,7 @@
     ├── QuarantineError      more rows were rejected than ``ingest.max_rejected_share`` allows
     ├── TableError           a table of an earlier stage is missing, or lacks a column
     ├── TeacherError         the LLM (or the recording that stands for it) gave no usable answer
-    │   ├── NoTaxonomyError  no taxonomy can be made of the sessions that were read, or by this model
+    │   ├── UnusableError    it answered, or read the sessions, and nothing usable came of it
     │   └── BudgetError      the next call could exceed ``taxonomy.budget_usd``
     ├── AuditError           the trained encoder is beyond a limit of ``pretrain.audits``
     ├── ApprovalError        there is nothing to approve, or nobody approved it
@@ -47,8 +47,8 @@ class TeacherError(PipelineError):
     """The LLM, or the recording that stands for it, gave no usable answer."""
 
 
-class NoTaxonomyError(TeacherError):
-    """No taxonomy can be made of the sessions that were read, or by this model."""
+class UnusableError(TeacherError):
+    """The teacher answered, or read the sessions, and nothing usable came of it: no call failed, none was refused."""
 
 
 class BudgetError(TeacherError):

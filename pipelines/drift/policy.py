@@ -1,9 +1,9 @@
 """When drift becomes an alarm, and when an alarm is announced. Standard library only: Airflow's processes read it.
 
-A window that passes a threshold is drift. Enough such days of the last ones are an alarm (hysteresis): one day a little
-beyond is none, one far beyond is. An alarm is announced, which starts `retrain`, unless it is about a day long past (a
-month of monitoring that is made up for starts nothing, except what a person asks for) or another was announced near it
-(the cool-down).
+A window that passes a threshold is drift. Enough such days of the last ones are an alarm (hysteresis), or one day on
+which it is passed by more than odd days do. An alarm is announced, which starts `retrain`, unless it is about a day
+long past (a month of monitoring that is made up for starts nothing, except what a person asks for) or another was
+announced near it (the cool-down).
 """
 
 import json

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipelines.errors import NoTaxonomyError, TeacherError
+from pipelines.errors import TeacherError, UnusableError
 from pipelines.schemas import OTHER
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -93,7 +93,7 @@ class Document(_Part):
         """Returns the taxonomy without the intents that come first in fewer than ``min_sessions`` of the ``labels``.
 
         Raises:
-            NoTaxonomyError: no intent is left.
+            UnusableError: no intent is left.
         """
         support = Counter(given[0] for given in labels if given)
         kept = []
@@ -102,7 +102,7 @@ class Document(_Part):
             if intents:
                 kept.append(category.model_copy(update={"intents": intents}))
         if not kept:
-            raise NoTaxonomyError(
+            raise UnusableError(
                 f"none of {len(self.intents)} intents leads in taxonomy.min_sessions ({min_sessions}) of the "
                 f"{len(labels)} sessions read: lower it, or raise taxonomy.n_read"
             )

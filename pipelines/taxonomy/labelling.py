@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from pipelines.errors import TeacherError
+from pipelines.errors import UnusableError
 from pipelines.schemas import OTHER
 from pipelines.taxonomy.document import Document, Labels
 from pipelines.taxonomy.prompt import messages
@@ -57,7 +57,7 @@ def agreement(samples: Sequence[Sequence[Any]], model: str) -> list[Labels | Non
         None for a session without a usable answer.
 
     Raises:
-        TeacherError: more than MAX_UNUSABLE_SHARE of the sessions have none.
+        UnusableError: more than MAX_UNUSABLE_SHARE of the sessions have none.
     """
     labels: list[Labels | None] = []
     reasons: Counter[str] = Counter()
@@ -69,7 +69,7 @@ def agreement(samples: Sequence[Sequence[Any]], model: str) -> list[Labels | Non
     n_unusable = sum(reasons.values())
     if n_unusable > MAX_UNUSABLE_SHARE * len(labels):
         [(why, count)] = reasons.most_common(1)
-        raise TeacherError(
+        raise UnusableError(
             f"{model} gave no usable answer for {n_unusable} of {len(labels)} sessions, at most "
             f"{MAX_UNUSABLE_SHARE:.0%} may go without: {count} times {why}; try another model"
         )

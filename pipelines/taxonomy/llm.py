@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.errors import NoTaxonomyError, TeacherError
+from pipelines.errors import TeacherError, UnusableError
 from pipelines.params import Taxonomy as TaxonomyParams
 from pipelines.taxonomy.ledger import Call, Ledger, Tokens
 from pipelines.taxonomy.pace import Pace
@@ -56,12 +56,12 @@ class Llm:
 
         Raises:
             BudgetError: the call could exceed the budget; it was not made.
-            NoTaxonomyError: the model gave no usable reply.
+            UnusableError: the model gave no usable reply.
             TeacherError: a call failed for good, or ``replay`` is on and no reply is stored.
         """
         [answer] = self.answers([question])
         if isinstance(answer, Unusable):
-            raise NoTaxonomyError(
+            raise UnusableError(
                 f"{self.provider.model} gave no usable {question.reply_type.__name__} twice: {answer.why}; try another "
                 "model, or a smaller taxonomy.batch_size"
             )

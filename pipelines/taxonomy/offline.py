@@ -7,7 +7,7 @@ covered: needs that the site's pages and searches do not tell apart, and languag
 
 from collections.abc import Sequence
 
-from pipelines.errors import NoTaxonomyError
+from pipelines.errors import UnusableError
 from pipelines.params import Taxonomy as TaxonomyParams
 from pipelines.schemas import OTHER
 from pipelines.taxonomy import naming
@@ -40,11 +40,11 @@ class OfflineTeacher:
         """Returns the taxonomy of what ``sessions`` show; an intent that leads in few of them is dropped.
 
         Raises:
-            NoTaxonomyError: the sessions show nothing often enough to make a topic of it.
+            UnusableError: the sessions show nothing often enough to make a topic of it.
         """
         found = topics(sessions, self.params.max_intents)
         if not found:
-            raise NoTaxonomyError(
+            raise UnusableError(
                 f"no page and no search is shown by {MIN_VISITS} of the {len(sessions)} sessions read, so no taxonomy "
                 "can be made: raise taxonomy.n_read, or check that ingest maps `url`, `title` or `query`"
             )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, cohen_kappa_score
 
-from pipelines.errors import NoTaxonomyError
+from pipelines.errors import UnusableError
 from pipelines.schemas import OTHER
 from pipelines.student.labels import NAMED_FROM
 from pipelines.taxonomy.document import Document, Labels
@@ -83,7 +83,7 @@ def remade(
 ) -> Remade | None:
     """Returns the labels of ``judged`` by taxonomies from different halves of ``read``; None with fewer than two.
 
-    A half that no taxonomy can be made of is left out: the labels by the whole stand without it.
+    A half that nothing usable comes of is left out: the labels by the whole stand without it.
     """
     if seeds < 2 or not judged:
         return None
@@ -92,9 +92,10 @@ def remade(
         chosen = np.random.default_rng(seed).permutation(len(read))[: max(1, round(KEPT_SHARE * len(read)))]
         try:
             taxonomy = asked.propose([read[place] for place in sorted(chosen)], may)
-        except NoTaxonomyError:
+            labels = asked.label(judged, taxonomy)
+        except UnusableError:
             continue
-        labellings.append([strongest(given or {}) for given in asked.label(judged, taxonomy)])
+        labellings.append([strongest(given or {}) for given in labels])
         sizes.append(len(taxonomy.intents))
     return Remade([session.session_id for session in judged], labellings, sizes) if len(labellings) > 1 else None
 

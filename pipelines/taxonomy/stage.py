@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import schemas
-from pipelines.errors import NoTaxonomyError, TableError, TeacherError
+from pipelines.errors import TableError, TeacherError, UnusableError
 from pipelines.params import Taxonomy
 from pipelines.paths import Workspace, staged
 from pipelines.tables import read_table, write_table
@@ -95,7 +95,7 @@ def teach(workspace: Workspace, params: Taxonomy, seed: int, asked: Teacher) -> 
     if why:
         try:
             proposal = renewal.proposal(asked, sample.read, taxonomy, why, may)
-        except NoTaxonomyError as error:  # the labels by the approved one are good all the same
+        except UnusableError as error:  # the labels by the approved one are good all the same
             unproposed = f"{why}, but {error}"
     return Taught(
         drawn=sample,

@@ -311,6 +311,34 @@ def test_where_no_taxonomy_can_be_proposed_the_labels_by_the_approved_one_are_ke
     assert "WARNING: no other taxonomy is proposed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("broken", ["ProposedTaxonomy", "the labels by it"])
+def test_an_llm_that_can_make_no_other_taxonomy_costs_no_label_of_the_approved_one(
+    tmp_path: Path, repository: Path, broken: str
+) -> None:
+    made = workspace(tmp_path / "w")
+    run(made, taxonomy_params(repository), seed=7)
+    first = yaml.safe_load(made.used_taxonomy.read_text(encoding="utf-8"))
+    made.approved_taxonomy.write_text(yaml.safe_dump({**first, "categories": first["categories"][1:]}))
+
+    def weak(handler: Handler, request: dict[str, Any]) -> None:
+        asked = request["response_format"]["json_schema"]["name"]
+        by_proposal = "find-mortgage" in request["messages"][1]["content"]
+        if asked == broken or (broken == "the labels by it" and by_proposal):
+            completion("{}")(handler, request)
+        elif asked in ("Summaries", "ProposedTaxonomy") or by_proposal:
+            analyst(handler, request)
+        else:
+            completion('{"intents": []}')(handler, request)
+
+    with serving(weak) as server:
+        asked = {"model": "openai/made-up", "api_base": server.api_base, "n_label": 40, "stability_seeds": 2, **FREE}
+        run(made, taxonomy_params(repository, **asked), seed=7)
+    assert not made.proposed_taxonomy.exists()
+    assert not made.remade.exists()
+    assert len(read_table(made.labels, schemas.LABELS)) == 40
+    assert "gave no usable" in made.taxonomy_diff_page.read_text(encoding="utf-8")
+
+
 def test_a_taxonomy_that_no_longer_covers_enough_stays_in_use_and_another_is_proposed(
     tmp_path: Path, repository: Path
 ) -> None:
