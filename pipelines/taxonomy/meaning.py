@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.encoder.text import BUNDLED_MODEL, text_vectors
 from pipelines.taxonomy.document import Document, Intent, Labels
 from pipelines.taxonomy.rendering import RenderedSession, Row
-from pipelines.taxonomy.words import page_key, search_key, spoken
+from pipelines.taxonomy.words import content, page_key, search_key, spoken
 
 SAME_MEANING = 0.75  # cosine of sentence vectors from which evidence is full
 NO_MEANING = 0.35  # cosine at which it is none: unrelated page titles lie below
@@ -28,7 +28,8 @@ class MeaningEvidence:
     def __init__(self, taxonomy: Document, read: Sequence[RenderedSession]) -> None:
         self.ids = taxonomy.intent_ids
         seeds = _unit(vectors([_sentence(intent) for intent in taxonomy.intents]))
-        texts = sorted({text for session in read for row in session.rows() if (text := self.said(row)) is not None})
+        distinct = {content(row): row for session in read for row in session.rows()}
+        texts = sorted({text for row in distinct.values() if (text := self.said(row)) is not None})
         self.centres = _settled(seeds, vectors(texts)) if texts else seeds
 
     @staticmethod

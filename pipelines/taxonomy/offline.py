@@ -17,7 +17,7 @@ from pipelines.taxonomy.meaning import MeaningEvidence
 from pipelines.taxonomy.quoting import Quotable
 from pipelines.taxonomy.rendering import RenderedSession, Row
 from pipelines.taxonomy.topics import MIN_VISITS, topics
-from pipelines.taxonomy.words import page_key, site_names
+from pipelines.taxonomy.words import content, page_key, site_names
 
 MODEL = "offline"
 
@@ -67,7 +67,8 @@ class OfflineTeacher:
         """Each row by one kind of evidence; a search that gives none of it by the other."""
         words, meaning = KeywordEvidence(taxonomy), MeaningEvidence(taxonomy, self.read)
         tables = [session.rows() for session in sessions]
-        said = {text for rows in tables for row in rows if (text := meaning.said(row)) is not None}
+        distinct = {content(row): row for rows in tables for row in rows}
+        said = {text for row in distinct.values() if (text := meaning.said(row)) is not None}
         meant = meaning.of_texts(sorted(said))
 
         def of_row(row: Row) -> Labels:
@@ -75,7 +76,8 @@ class OfflineTeacher:
             first, other = kinds[::-1] if ("search" in row) == searches_by_meaning else kinds
             return first or other if "search" in row else first
 
-        return [_labels(rows, [of_row(row) for row in rows]) for rows in tables]
+        evidence = {shown: of_row(row) for shown, row in distinct.items()}
+        return [_labels(rows, [evidence[content(row)] for row in rows]) for rows in tables]
 
     def used(self) -> str:
         """Returns nothing: this teacher is free."""

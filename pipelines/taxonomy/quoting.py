@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipelines.taxonomy.document import Document, Intent
 from pipelines.taxonomy.rendering import RenderedSession, Row
-from pipelines.taxonomy.words import content_words, row_words, spoken, title_parts
+from pipelines.taxonomy.words import Content, content, content_words, row_words, spoken, title_parts
 
 HIDDEN = "(shown to few visitors)"
 _QUOTED = frozenset({"title", "search", "page"})
@@ -50,15 +50,21 @@ class Quotable:
 
 def quotable(sessions: Iterable[RenderedSession], visitor_of: Mapping[str, str], min_visitors: int) -> Quotable:
     """Returns what at least ``min_visitors`` of the visitors of ``sessions`` showed."""
-    of_text: dict[str, set[str]] = defaultdict(set)
-    of_word: dict[str, set[str]] = defaultdict(set)
+    visitors_of: dict[Content, set[str]] = defaultdict(set)
+    rows: dict[Content, Row] = {}
     for session in sessions:
         visitor = visitor_of[session.session_id]
         for row in session.rows():
-            for text in _texts(row):
-                of_text[text.casefold()].add(visitor)
-            for word in row_words(row):
-                of_word[word].add(visitor)
+            shown = content(row)
+            rows[shown] = row
+            visitors_of[shown].add(visitor)
+    of_text: dict[str, set[str]] = defaultdict(set)
+    of_word: dict[str, set[str]] = defaultdict(set)
+    for shown, visitors in visitors_of.items():
+        for text in _texts(rows[shown]):
+            of_text[text.casefold()] |= visitors
+        for word in row_words(rows[shown]):
+            of_word[word] |= visitors
     return Quotable(_reached(of_text, min_visitors), _reached(of_word, min_visitors))
 
 

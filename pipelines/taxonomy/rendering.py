@@ -11,11 +11,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import pyarrow as pa
 
 MAX_CHARACTERS = 120  # of a title, a search or a path
+_REMEMBERED: Final = 100_000  # texts that are cleaned once; of more kinds than that some are cleaned again
 _URL = re.compile(r"(?:https?|ftp|data|javascript):\S+", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>?")
 _EMAIL = re.compile(r"\S+@\S+")
@@ -54,9 +56,10 @@ def render(sessions: pa.Table, pages: pa.Table, max_events: int) -> list[Rendere
     """
     columns = (pages.column(name).to_pylist() for name in ("channel", "page", "title"))
     titles = {(channel, page): clean(title) for channel, page, title in zip(*columns, strict=True)}
+    cleaned = _Cleaned()
     columns = (sessions.column(name).to_pylist() for name in ("session_id", "channel", "events"))
     return [
-        RenderedSession(session_id, channel, _table(events, channel, titles, max_events))
+        RenderedSession(session_id, channel, _table(events, channel, titles, cleaned, max_events))
         for session_id, channel, events in zip(*columns, strict=True)
     ]
 
@@ -132,8 +135,20 @@ DEFENCES: dict[str, Callable[[str, int], str]] = {
 """What is done to a text that others wrote, in this order; tests switch them off one by one."""
 
 
+class _Cleaned:
+    """What is shown of texts and pages: many events have few of them, so each is cleaned once."""
+
+    def __init__(self) -> None:
+        self.text = lru_cache(_REMEMBERED)(clean)
+        self.path = lru_cache(_REMEMBERED)(_path)
+
+
 def _table(
-    events: Sequence[Mapping[str, Any]], channel: str, titles: Mapping[tuple[str, str], str | None], max_events: int
+    events: Sequence[Mapping[str, Any]],
+    channel: str,
+    titles: Mapping[tuple[str, str], str | None],
+    cleaned: _Cleaned,
+    max_events: int,
 ) -> str:
     rows: list[Row] = []
     for step, event in list(enumerate(events, start=1))[-max_events:]:
@@ -141,10 +156,10 @@ def _table(
         row: Row = {
             "step": step,
             "seconds": None if dwell_seconds is None else round(dwell_seconds),
-            "type": clean(event["event_type"]),
-            "page": _path(event["page"]),
+            "type": cleaned.text(event["event_type"]),
+            "page": cleaned.path(event["page"]),
             "title": titles.get((channel, event["page"])),
-            "search": clean(event["query"]),
+            "search": cleaned.text(event["query"]),
         }
         rows.append({name: value for name, value in row.items() if value is not None})
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,8 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from pipelines.taxonomy.rendering import Row
 
+Content = tuple[str | int | None, ...]
+
 FRONT_DOOR = frozenset(
     {"", "home", "index", "frontpage", "start", "login", "logon", "logout", "signin", "search", "thankyou", "thanks"}
 )
@@ -19,6 +21,11 @@ _TELLING = frozenset(
     {"amount", "bill", "computer", "detail", "fire", "interest", "move", "system"}
 )  # on sklearn's list
 _STOP_WORDS = (ENGLISH_STOP_WORDS - _TELLING) | {"html", "htm", "php", "aspx", "www", "page", "today"}
+
+
+def content(row: Row) -> Content:
+    """Returns what of ``row`` says anything of an intent: rows of the same content are evidence of the same."""
+    return row.get("page"), row.get("title"), row.get("search")
 
 
 def page_key(row: Row) -> str | None:
