@@ -2,7 +2,7 @@
 
 Speed, in this process, on two cores at most: one session from its embedding, many in batches, and one from its raw
 events (canonical events as the session holds them: tokens, encoder, student; neither torch nor a server). Quality, on
-the demo bank's labelled test sessions: the two networks on the frozen embedding, hard targets instead of soft ones, and
+the demo bank's labelled test sessions: the two networks on the frozen embedding, soft or hard targets alone, and
 rivals on raw page counts. Reads the artifacts of the last ``dvc repro``.
 """
 

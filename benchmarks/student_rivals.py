@@ -51,14 +51,15 @@ def rivals(workspace: Workspace) -> dict[str, Row]:
     embeddings = read_table(workspace.embeddings, schemas.EMBEDDINGS)
     parts = examples_by_split(labels, sessions, embeddings, read_intents(workspace.used_taxonomy))
     counts = _with_counts(parts, sessions, labels)
-    hard = {part: Examples(found.embeddings, _rounded(found)) for part, found in parts.items()}
     distill, seed = params.distill, params.seed
+    soft, hard = (distill.model_copy(update={"hard_share": share}) for share in (0.0, 1.0))
     models: dict[str, Callable[[], Logits]] = {
         "perceptron": lambda: _network("perceptron", parts, distill, seed),
-        "perceptron_hard": lambda: _network("perceptron", hard, distill, seed),
+        "perceptron_soft": lambda: _network("perceptron", parts, soft, seed),
+        "perceptron_hard": lambda: _network("perceptron", parts, hard, seed),
         "logistic_regression": lambda: _network("logistic_regression", parts, distill, seed),
         "counts_logistic": lambda: _network("logistic_regression", counts, distill, seed),
-        "counts_lightgbm": lambda: _trees(counts, seed),
+        "counts_lightgbm": lambda: _trees(counts, distill.hard_share, seed),
     }
     resamples = Resamples(_visitors(sessions, labels), N_BOOTSTRAP, seed)
     rows = {}
@@ -82,12 +83,13 @@ def _logits(layers: Layers, embeddings: np.ndarray) -> np.ndarray:
     return np.asarray(values @ layers.output.weight + layers.output.bias)
 
 
-def _trees(parts: Parts, seed: int) -> Logits:
+def _trees(parts: Parts, hard_share: float, seed: int) -> Logits:
     train, valid, test = (parts[part] for part in ("train", "valid", "test"))
+    targets, valid_targets = (part.targets(hard_share) for part in (train, valid))
     columns = []
-    for label in range(train.scores.shape[1]):
-        learnt = lightgbm.Dataset(train.embeddings, train.scores[:, label].copy())
-        judged = lightgbm.Dataset(valid.embeddings, valid.scores[:, label].copy(), reference=learnt)
+    for label in range(targets.shape[1]):
+        learnt = lightgbm.Dataset(train.embeddings, targets[:, label].copy())
+        judged = lightgbm.Dataset(valid.embeddings, valid_targets[:, label].copy(), reference=learnt)
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         model = lightgbm.train({**TREES, "seed": seed}, learnt, MAX_TREES, valid_sets=[judged], callbacks=[stop])
         columns.append([model.predict(part.embeddings, raw_score=True) for part in (valid, test)])
@@ -114,10 +116,6 @@ def _judged(logits: Logits, parts: Parts, params: Distill, resamples: Resamples)
         low, high = np.percentile(found[1:], [2.5, 97.5])
         row |= {name: float(found[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
     return row
-
-
-def _rounded(examples: Examples) -> np.ndarray:
-    return (examples.scores >= NAMED_FROM).astype(np.float32)
 
 
 def _with_counts(parts: Parts, sessions: pa.Table, labels: pa.Table) -> dict[str, Examples]:

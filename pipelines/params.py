@@ -313,6 +313,7 @@ class Distill(Block):
     learning_rate: Positive
     weight_decay: Weight
     batch_size: Count
+    hard_share: Share
     costs: Costs
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import yaml
 
 from pipelines.errors import TableError
-from pipelines.student.labels import embedding_matrix, score_matrix
+from pipelines.student.labels import NAMED_FROM, embedding_matrix, score_matrix
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    def targets(self, hard_share: float) -> np.ndarray:
+        """Returns what is learnt, float32 (N, C): the soft scores, and by ``hard_share`` whether they name an intent.
+
+        Source: hard beside soft targets, Hinton, Vinyals & Dean 2015 (1503.02531). A score near one half says little
+        of the side on which it lies, which is what is asked in the end.
+        """
+        named = (self.scores >= NAMED_FROM).astype(np.float32)
+        return np.asarray(np.float32(hard_share) * named + np.float32(1 - hard_share) * self.scores)
 
 
 def read_intents(path: Path) -> Intents:

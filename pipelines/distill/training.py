@@ -1,7 +1,7 @@
-"""The student's training: two networks on the frozen embedding, soft targets, the better by validation is kept.
+"""The student's training: two networks on the frozen embedding, one loss, the better by validation is kept.
 
-Source: soft targets by binary cross-entropy, after Hinton, Vinyals & Dean 2015 (1503.02531); the teacher's scores are
-probabilities already, so there is no temperature.
+Source: soft targets, hard ones mixed in, by binary cross-entropy, after Hinton, Vinyals & Dean 2015 (1503.02531); the
+teacher's scores are probabilities already, so there is no temperature.
 """
 
 import copy
@@ -22,7 +22,9 @@ from pipelines.student import logistic
 from pipelines.student.graph import Affine, Layers
 from pipelines.threads import one_thread
 
-RIDGES: Final = (100.0, 10.0, 1.0, 0.1)  # of logistic regression, from the strongest on, while validation gains
+_LEAST_VARIANCE: Final = 1e-8  # below it an axis is rounding
+_PRECISION: Final = 1e-6  # of the loss: networks differ by much more
+RIDGES: Final = (0.1, 1.0, 10.0, 100.0)  # of logistic regression, from the weakest on, while validation gains
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> 
     """Returns one hidden layer of relus, as it was after the epoch with the least validation loss."""
     scale = _Scale.of(train)
     with reproducible(seed):
-        inputs, targets = scale.tensors(train)
-        valid_inputs, valid_targets = scale.tensors(valid)
+        inputs, targets = scale.tensors(train, params.hard_share)
+        valid_inputs, valid_targets = scale.tensors(valid, params.hard_share)
         network = untrained(inputs.shape[1], params.hidden_dim, targets.mean(dim=0))
         optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.max_epochs)
@@ -66,14 +68,19 @@ def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> 
 
 def logistic_regression(train: Examples, valid: Examples, params: Distill, seed: int) -> Trained:
     """Returns one ridge logistic regression a label, with the penalty of the least validation loss."""
-    del params, seed  # it has nothing to draw and nothing to set
+    del seed  # it has nothing to draw
     scale = _Scale.of(train)
     inputs, valid_inputs = (scale.apply(part).astype(np.float64) for part in (train, valid))
+    targets, valid_targets = (part.targets(params.hard_share) for part in (train, valid))
     best: tuple[float, float, logistic.Heads] | None = None
+    found: logistic.Heads | None = None
     with threadpool_limits(1):  # sums in one order: the same bytes on one core or many
+        axes, deviations = _principal_axes(inputs)
+        spread = inputs @ axes / deviations
         for ridge in RIDGES:
-            heads = logistic.fit(inputs, train.scores, np.full(inputs.shape[1], ridge))
-            loss = heads.log_loss(valid_inputs, valid.scores)
+            found = logistic.fit(spread, targets, ridge / deviations**2, _PRECISION, found)
+            heads = logistic.Heads(axes @ (found.weights / deviations[:, None]), found.intercepts)
+            loss = heads.log_loss(valid_inputs, valid_targets)
             if best is not None and loss >= best[0]:
                 break
             best = (loss, ridge, heads)
@@ -88,6 +95,15 @@ NETWORKS: Final[Mapping[str, Callable[[Examples, Examples, Distill, int], Traine
     "perceptron": perceptron,
     "logistic_regression": logistic_regression,
 }
+
+
+def _principal_axes(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the principal axes (D, D) of centred ``inputs`` (N, D) and the deviation along each, (D,).
+
+    Along them, in units of the deviation, the logistic loss bends alike in all directions and is soon at its least.
+    """
+    variances, axes = np.linalg.eigh(inputs.T @ inputs / len(inputs))
+    return axes, np.sqrt(np.maximum(variances, _LEAST_VARIANCE))
 
 
 @contextmanager
@@ -137,8 +153,8 @@ class _Scale:
     def apply(self, examples: Examples) -> np.ndarray:
         return np.asarray((examples.embeddings - self.mean) / self.deviation)
 
-    def tensors(self, examples: Examples) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(self.apply(examples)), torch.from_numpy(examples.scores)
+    def tensors(self, examples: Examples, hard_share: float) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(self.apply(examples)), torch.from_numpy(examples.targets(hard_share))
 
     def folded(self, layers: Layers) -> Layers:
         return layers.standardized(self.mean, self.deviation)

@@ -27,13 +27,17 @@ class Heads:
         return float(np.mean(np.logaddexp(0, logits) - outcomes * logits))
 
 
-def fit(features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray) -> Heads:
+def fit(
+    features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray, precision: float = 1e-11, near: Heads | None = None
+) -> Heads:
     """Returns the heads with the least sum of log losses plus l2 / 2 * squared weights; intercepts are free.
 
     Args:
         features: (N, F), of about unit scale.
         outcomes: (N, C), yes or no, or in [0, 1].
         l2: (F,), the penalty of each feature's weights.
+        precision: an iteration that lowers the sum by a smaller share of it is the last.
+        near: heads that these will be like, to start from; without any, the base rates.
     """
     n_rows, n_features = features.shape
     n_labels = outcomes.shape[1]
@@ -51,8 +55,9 @@ def fit(features: np.ndarray, outcomes: np.ndarray, l2: np.ndarray) -> Heads:
         slopes = np.vstack([features.T @ error + ridge * weights, error.sum(axis=0)])
         return float(value / n_rows), (slopes * units).ravel() / n_rows
 
-    start = np.vstack([np.zeros((n_features, n_labels)), np.log(rates / (1 - rates))])
-    options = {"maxiter": MAX_ITERATIONS, "gtol": 1e-6, "ftol": 1e-11}
+    near = near or Heads(np.zeros((n_features, n_labels)), np.log(rates / (1 - rates)))
+    start = np.vstack([near.weights, near.intercepts])
+    options = {"maxiter": MAX_ITERATIONS, "gtol": 1e-6, "ftol": precision}
     found = minimize(loss, (start / units).ravel(), jac=True, method="L-BFGS-B", options=options)
     weights = found.x.reshape(units.shape) * units
     return Heads(weights[:-1], weights[-1])

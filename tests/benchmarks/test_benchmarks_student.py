@@ -13,7 +13,9 @@ from pipelines.params import Costs, Distill
 from pipelines.student.graph import Affine, Layers
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
-PARAMS = Distill(hidden_dim=8, max_epochs=5, learning_rate=0.02, weight_decay=0.0, batch_size=64, costs=COSTS)
+PARAMS = Distill(
+    hidden_dim=8, max_epochs=5, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+)
 
 
 def test_warm_calls_do_not_count_and_the_slowest_hundredth_shows() -> None:
@@ -44,7 +46,7 @@ def test_trees_find_a_rule_and_are_judged_on_the_test_part() -> None:
         return Examples(counts, np.stack([counts[:, 0] > 1, counts[:, 1] < 1], axis=1).astype(np.float32))
 
     parts = {"train": part(600), "valid": part(200), "test": part(200)}
-    logits = _trees(parts, seed=7)
+    logits = _trees(parts, 0.5, seed=7)
     row = _judged(logits, parts, PARAMS, Resamples(np.arange(200), 50, seed=7))
     assert row["fidelity_micro_f1"] > 0.95
     assert row["fidelity_micro_f1_low"] <= row["fidelity_micro_f1"] <= row["fidelity_micro_f1_high"]

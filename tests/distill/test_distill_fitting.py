@@ -11,7 +11,9 @@ from pipelines.distill.training import Trained, candidates, logistic_regression,
 from pipelines.params import Costs, Distill
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
-PARAMS = Distill(hidden_dim=32, max_epochs=300, learning_rate=0.02, weight_decay=0.0, batch_size=64, costs=COSTS)
+PARAMS = Distill(
+    hidden_dim=32, max_epochs=300, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+)
 
 
 def batch(n_sessions: int = 40, seed: int = 0) -> Examples:
@@ -31,12 +33,17 @@ def test_overfits_one_batch() -> None:
     assert ((valid_probabilities(trained) >= 0.5) == (examples.scores >= 0.5)).all()
 
 
-def test_soft_targets_are_met_not_rounded() -> None:
+def test_soft_targets_are_met_not_rounded_and_mixed_ones_by_their_share() -> None:
     embeddings = np.zeros((2, 3), np.float32)
     embeddings[1] = 1
     examples = Examples(embeddings, np.array([[0.2], [0.7]], np.float32))
-    found = valid_probabilities(perceptron(examples, examples, PARAMS, seed=7))
-    np.testing.assert_allclose(found.ravel(), [0.2, 0.7], atol=0.01)
+
+    def learnt(hard_share: float) -> np.ndarray:
+        params = PARAMS.model_copy(update={"hard_share": hard_share})
+        return valid_probabilities(perceptron(examples, examples, params, seed=7)).ravel()
+
+    np.testing.assert_allclose(learnt(0), [0.2, 0.7], atol=0.01)
+    np.testing.assert_allclose(learnt(0.5), [0.1, 0.85], atol=0.01)
 
 
 def test_keeps_the_epoch_with_the_least_validation_loss() -> None:
