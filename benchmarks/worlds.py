@@ -7,7 +7,6 @@ are sufficient, so the embedding may not beat them. Every run is simulate and th
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from benchmarks.over_seeds import OverSeeds, Row, Verdict, over_seeds, verdict
 from benchmarks.world_runs import PIPELINE, Draw, RunError, Runs
 from pipelines import params as params_file
 from pipelines import telemetry
+from pipelines.cores import n_cores
 from pipelines.errors import PipelineError
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worlds", description="The evaluation over many draws.")
     parser.add_argument("--worlds", nargs="+", choices=list(N_SEEDS), default=list(N_SEEDS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, help="for every world (default: 5, 3 and 3 from `seed` on)")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="runs at a time (default: the cores)")
+    parser.add_argument("--jobs", type=_count, default=n_cores(), help="runs at a time (default: the cores)")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="BLOCK.KEY=VALUE")
     return parser
 
