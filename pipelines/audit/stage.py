@@ -62,13 +62,12 @@ def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | Non
         _skip_what_needs_none(workspace, made)
         workspace, params = made, params_file.load(made.params)
     sessions = _sample(read_table(workspace.sessions, schemas.SESSIONS), params.seed)
-    shortcut = {FIELD: EncodedField(kind="words", column=COLUMN)}
-    more = params.pretrain.model_copy(update={"fields": params.pretrain.fields | shortcut})
+    more = misled(params.pretrain)
     rows: dict[str, Row] = {}
     for seed in range(params.seed, params.seed + seeds):
         plain = _probed(workspace, sessions, params.pretrain, seed)
-        misled = _probed(workspace, _with_shortcuts(sessions, seed), more, seed)
-        rows[f"seed_{seed}"] = {"probe_auroc": plain, "with_shortcuts": misled, "shortcut_cost": plain - misled}
+        other = _probed(workspace, _with_shortcuts(sessions, seed), more, seed)
+        rows[f"seed_{seed}"] = {"probe_auroc": plain, "with_shortcuts": other, "shortcut_cost": plain - other}
     costs = [row["shortcut_cost"] for row in rows.values()]
     aurocs = [row["probe_auroc"] for row in rows.values()]
     deviation = float(np.std(aurocs, ddof=1)) if len(aurocs) > 1 else 0.0
@@ -76,6 +75,15 @@ def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | Non
     rows["mean"]["deviation_over_seeds"] = deviation
     _report(rows, workspace.reports / "bench" / "audit.json")
     audits.insist({"shortcuts": {"shortcut_cost": float(np.mean(costs))}}, params.pretrain.audits)
+
+
+def misled(block: Pretrain) -> Pretrain:
+    """Returns ``block`` with COLUMN as another field, and no limit on leakage.
+
+    What names the visitor in the input may show in the embedding: the question is what it costs the rest.
+    """
+    fields = block.fields | {FIELD: EncodedField(kind="words", column=COLUMN)}
+    return block.model_copy(update={"fields": fields, "audits": block.audits.model_copy(update={"max_leakage": 1.0})})
 
 
 def _skip_what_needs_none(workspace: Workspace, made: Workspace) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tiny import hashes
 
 from pipelines import champion, params, runs, schemas, verdict
+from pipelines.audit.stage import FIELD, misled
 from pipelines.audit.stage import run as audit
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.observed import OBSERVED
@@ -294,3 +295,13 @@ def test_only_a_new_encoder_of_a_full_run_is_audited(
         audit(workspace, loaded(workspace), 1, challenger.root)
     assert probed == [challenger.root] * 2
     assert (challenger.reports / "bench" / "audit.json").exists()
+
+
+def test_what_names_the_visitor_may_show_where_it_is_put_in(workspace: Workspace) -> None:
+    """Its cost is asked, so the encoder that reads it is trained to the end; every other limit stays."""
+    plain = loaded(workspace, "pretrain.audits.max_leakage=0.01").pretrain
+    other = misled(plain)
+    assert set(other.fields) == {*plain.fields, FIELD}
+    assert other.audits.max_leakage == 1
+    assert other.audits.model_dump(exclude={"max_leakage"}) == plain.audits.model_dump(exclude={"max_leakage"})
+    assert plain.audits.max_leakage == 0.01
