@@ -30,8 +30,8 @@ class Affine:
 class Layers:
     """embedding (D) -> hidden layers, each followed by relu -> calibrated logits (C).
 
-    Without a hidden layer it is logistic regression. ``bends`` (J) are relu(last hidden W + b), and ``mixing`` (J, C)
-    says how much each of them adds to each logit.
+    Without a hidden layer it is logistic regression. ``bends`` (J) are relu(logits W + b), and ``mixing`` (J, C) says
+    how much each of them adds to each logit: read off the C logits, hundreds of bends cost less than the hidden layer.
     """
 
     hidden: tuple[Affine, ...]
@@ -58,7 +58,9 @@ class Layers:
         knots = np.array([knot for curve in curves for knot in curve.knots])
         mixing = np.zeros((len(labels), len(curves)))
         mixing[np.arange(len(labels)), labels] = [bend for curve in curves for bend in curve.bends]
-        bends = Affine(self.output.weight[:, labels], self.output.bias[labels] - knots)
+        own = np.zeros((len(curves), len(labels)))  # the logit as trained, out of the one that slope and intercept made
+        own[labels, np.arange(len(labels))] = 1 / slopes[labels]
+        bends = Affine(own, -intercepts[labels] / slopes[labels] - knots)
         return Layers(self.hidden, output, bends, mixing)
 
 
@@ -72,7 +74,7 @@ def onnx_bytes(layers: Layers) -> bytes:
     weights |= {"output_weight": layers.output.weight, "output_bias": layers.output.bias}
     nodes.append(helper.make_node("Gemm", [last, "output_weight", "output_bias"], ["logits"]))
     if layers.bends is not None and layers.mixing is not None:
-        bent = _relu(nodes, weights, last, "bends", layers.bends)
+        bent = _relu(nodes, weights, "logits", "bends", layers.bends)
         weights["mixing"] = layers.mixing
         nodes.append(helper.make_node("Gemm", [bent, "mixing", "logits"], ["bent_logits"]))
     nodes.append(helper.make_node("Sigmoid", [nodes[-1].output[0]], ["probabilities"]))
