@@ -227,6 +227,7 @@ class Pretrain(Block):
     targets: Annotated[dict[str, Weight], Field(min_length=1)]
     event_dropout: Annotated[float, Field(ge=0, lt=1)]
     field_dropout: Annotated[float, Field(ge=0, lt=1)]
+    context_dropout: Annotated[float, Field(ge=0, lt=1)]
     temperature: Positive
     batch_size: Annotated[int, Field(ge=2)]
     weight_decay: Weight

@@ -80,9 +80,12 @@ class Training(lightning.LightningModule):
 
     def seen(self, sessions: TensorBatch, near: Near | None) -> dict[str, Seen]:
         """Returns what each objective sees of a batch."""
-        share = self.params.field_dropout if self.training else 0.0
-        read = sessions._replace(tokens=self.hiding(sessions.tokens, share))
-        asked = {name: cast(Objective, one).views(sessions, near) for name, one in self.objectives.items()}
+        of_fields, of_context = (
+            (self.params.field_dropout, self.params.context_dropout) if self.training else (0.0, 0.0)
+        )
+        shown = sessions._replace(tokens=self.hiding.context(sessions.tokens, of_context))
+        read = shown._replace(tokens=self.hiding(shown.tokens, of_fields))
+        asked = {name: cast(Objective, one).views(shown, near) for name, one in self.objectives.items()}
         views = [read, *chain.from_iterable(asked.values())]
         encoded = iter(self._passes.forward(views) if self._side_by_side else [self._encode(view) for view in views])
         prefixes = next(encoded)

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from pipelines.encoder.fields import NOTHING, UNKNOWN, Field
 from pipelines.encoder.tensors import TensorBatch
 
-HIDDEN_IN_VIEWS: Final = 0.5
-"""Least share of a view's events whose times and referrer are hidden: left in, they would tell a session from others by
-its clock or its campaign alone (identity-like fields crowd out content: dllllb/ptls-experiments)."""
+CONTENT: Final = ("page", "path", "event_type", "query")
+"""Columns that say what a visit is about. All other fields are its context: when, whence, on what. Left in a view, they
+tell a session from others by its clock, its campaign or its visitor alone (identity-like fields crowd out content:
+dllllb/ptls-experiments)."""
 HIDDEN_OF_CHOSEN: Final = 0.5
 """Share of the fields hidden in a session of which some are hidden."""
-_IDENTITY_LIKE: Final = ("ts", "referrer")
 
 
 class View(NamedTuple):
@@ -47,13 +47,13 @@ class Hiding(nn.Module):
         super().__init__()
         owners = torch.tensor([place for place, one in enumerate(fields) for _ in range(one.width)])
         hidden = torch.tensor([UNKNOWN if one.kind in ("token", "words") else NOTHING for one in fields])
-        times = torch.tensor([one.column in _IDENTITY_LIKE for one in fields])
-        for name, tensor in (("owners", owners), ("hidden", hidden[owners]), ("identity_like", times)):
+        context = torch.tensor([one.column not in CONTENT for one in fields])
+        for name, tensor in (("owners", owners), ("hidden", hidden[owners]), ("of_context", context)):
             self.register_buffer(name, tensor, persistent=False)
 
     owners: Tensor  # (C,): the field of each token column
     hidden: Tensor  # (C,): what it holds when hidden
-    identity_like: Tensor  # (F,)
+    of_context: Tensor  # (F,)
 
     def forward(self, tokens: Tensor, share: float) -> Tensor:
         """Returns ``tokens`` (B, T, C) with a ``share`` of the fields hidden, all in a few sessions.
@@ -62,23 +62,33 @@ class Hiding(nn.Module):
         """
         of_chosen = max(share, HIDDEN_OF_CHOSEN)
         chosen = torch.rand(len(tokens), device=tokens.device) < share / of_chosen
-        shares = torch.full((len(self.identity_like),), of_chosen, device=tokens.device)
+        shares = torch.full((len(self.of_context),), of_chosen, device=tokens.device)
         return torch.where(chosen[:, None, None], self._hide(tokens, shares), tokens)
 
+    def context(self, tokens: Tensor, share: float) -> Tensor:
+        """Returns ``tokens`` (B, T, C) with each field of the context hidden throughout a ``share`` of the sessions.
+
+        Hidden in some of its events only, what names a session's visitor would be told by the others.
+        """
+        draws = torch.rand((len(tokens), 1, len(self.of_context)), device=tokens.device) < share
+        return self._without(tokens, draws & self.of_context)
+
     def view(self, batch: TensorBatch, event_dropout: float, field_dropout: float) -> TensorBatch:
-        """Returns a view of each session: a share of its events left out (never all), fields hidden."""
+        """Returns a view of each session's content: a share of its events left out (never all), fields hidden."""
         kept = leave_out(batch, event_dropout)
-        shares = torch.full((len(self.identity_like),), field_dropout, device=kept.tokens.device)
-        shares = torch.where(self.identity_like, shares.clamp(min=HIDDEN_IN_VIEWS), shares)
-        return kept._replace(tokens=self._hide(kept.tokens, shares))
+        shares = torch.full((len(self.of_context),), field_dropout, device=kept.tokens.device)
+        return kept._replace(tokens=self._hide(kept.tokens, shares.masked_fill(self.of_context, 1)))
 
     def whole(self, tokens: Tensor, chosen: Tensor) -> Tensor:
         """Returns ``tokens`` with all fields of the events ``chosen`` (B, T) hidden."""
         return torch.where(chosen[..., None] & (tokens != NOTHING), self.hidden, tokens)
 
     def _hide(self, tokens: Tensor, shares: Tensor) -> Tensor:
-        draws = torch.rand((*tokens.shape[:2], len(shares)), device=tokens.device) < shares  # (B, T, F)
-        return torch.where(draws[..., self.owners] & (tokens != NOTHING), self.hidden, tokens)
+        draws = torch.rand((*tokens.shape[:2], len(shares)), device=tokens.device) < shares
+        return self._without(tokens, draws)
+
+    def _without(self, tokens: Tensor, fields: Tensor) -> Tensor:  # (B, T, C), bool (B, T or 1, F)
+        return torch.where(fields[..., self.owners] & (tokens != NOTHING), self.hidden, tokens)
 
 
 def leave_out(batch: TensorBatch, share: float) -> TensorBatch:

@@ -8,7 +8,7 @@ from networks import FIELDS, TEXT_DIM, draw_texts, draw_tokens, shape
 from torch import Tensor
 
 from pipelines.encoder.architectures import ARCHITECTURES
-from pipelines.encoder.fields import NOTHING, UNKNOWN, columns_of
+from pipelines.encoder.fields import NOTHING, UNKNOWN, Field, columns_of
 from pipelines.encoder.model import SessionEncoder
 from pipelines.encoder.poolings import at_last
 from pipelines.encoder.tensors import TensorBatch
@@ -188,13 +188,33 @@ def test_a_share_of_the_fields_is_hidden_and_most_sessions_stay_whole() -> None:
     assert float((~changed.flatten(1).any(dim=1)).float().mean()) == pytest.approx(0.8, abs=0.06)
 
 
-def test_views_hide_times_at_least_half_of_the_time() -> None:
+def test_views_show_content_alone() -> None:
     torch.manual_seed(5)
-    batch = TensorBatch(draw_tokens(50, 20, seed=1), torch.full((50,), 20), draw_texts())
-    view = Hiding(FIELDS).view(batch, 0.0, 0.1)
-    changed = {name: float((view.tokens != batch.tokens)[..., COLUMNS[name]].float().mean()) for name in COLUMNS}
-    assert changed["hour"] == pytest.approx(0.5, abs=0.06)
-    assert changed["text"] == pytest.approx(0.1, abs=0.04)
+    fields = (*FIELDS, Field("campaign", "words", "element", (400, 401)))  # a field that a user added
+    tokens = torch.cat([draw_tokens(50, 20, seed=1), torch.full((50, 20, 1), 3)], dim=-1)
+    view = Hiding(fields).view(TensorBatch(tokens, torch.full((50,), 20), draw_texts()), 0.0, 0.1)
+    changed = view.tokens != tokens
+    assert torch.equal(view.tokens[..., -1], torch.full((50, 20), UNKNOWN))
+    for name in ("elapsed", "hour"):
+        assert not view.tokens[..., COLUMNS[name]].any()
+    for name in ("text", "event_type", "path"):
+        assert float(changed[..., COLUMNS[name]].any(dim=-1).float().mean()) == pytest.approx(0.1, abs=0.04)
+
+
+def test_a_field_of_the_context_is_hidden_throughout_a_session_or_not_at_all() -> None:
+    torch.manual_seed(6)
+    tokens = draw_tokens(400, 5, seed=2)
+    hidden = Hiding(FIELDS).context(tokens, 0.5)
+    assert torch.equal(hidden[..., : COLUMNS["elapsed"].start], tokens[..., : COLUMNS["elapsed"].start])
+    gone = {}
+    for name in ("elapsed", "hour"):
+        before, after = tokens[..., COLUMNS[name]], hidden[..., COLUMNS[name]]
+        gone[name] = (after == NOTHING).flatten(1).all(dim=1)
+        assert torch.equal(after[~gone[name]], before[~gone[name]])
+        assert float(gone[name].float().mean()) == pytest.approx(0.5, abs=0.08)
+    both = float((gone["elapsed"] & gone["hour"]).float().mean())
+    assert both == pytest.approx(0.25, abs=0.08)  # each for itself
+    assert torch.equal(Hiding(FIELDS).context(tokens, 0.0), tokens)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
