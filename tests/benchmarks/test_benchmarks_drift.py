@@ -3,11 +3,15 @@
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 from drifting import observed
+from evidently import DataDefinition, Dataset, Report
+from evidently.presets import DataDriftPreset
 
 from benchmarks.drift_banks import FROM_DAY
+from benchmarks.drift_evidently import preset
 from benchmarks.drift_windows import Judge, Sessions, alarms, delay_days, mixed
 from pipelines.drift.calibration import Thresholds
 from pipelines.drift.signals import SIGNALS
@@ -57,3 +61,19 @@ def test_the_delay_counts_days_of_drift_until_the_alarm(reaches: list[float], ex
 
 def test_alarms_of_consecutive_days() -> None:
     assert list(alarms(np.array([1.1, 0.9, 1.1, 1.1, 0.9, 1.2]), RULE)) == [False, False, True, True, False, True]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2])
+def test_the_preset_finds_without_drawing_what_it_finds_with(shift: float) -> None:
+    draw = np.random.default_rng(3)
+    window, reference = (
+        pd.DataFrame({"one": draw.normal(by, 1, n), "two": draw.normal(0, 1, n), "word": draw.choice(["a", "b"], n)})
+        for n, by in ((900, shift), (4000, 0.0))
+    )
+    definition = DataDefinition(numerical_columns=["one", "two"], categorical_columns=["word"])
+    parts = [Dataset.from_pandas(frame, data_definition=definition) for frame in (window, reference)]
+    metrics = Report([DataDriftPreset()]).run(*parts).dict()["metrics"]
+    reaches = [one["value"] / one["config"]["threshold"] for one in metrics if "column" in one["config"]]
+    assert len(reaches) == 3
+    assert preset(window, reference, ["one", "two"], ["word"]) == (max(reaches) > 1, pytest.approx(max(reaches)))
+    assert (max(reaches) > 1) == (shift > 0)
