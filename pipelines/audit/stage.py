@@ -61,7 +61,7 @@ def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | Non
         made = runs.opened(challenger)
         _skip_what_needs_none(workspace, made)
         workspace, params = made, params_file.load(made.params)
-    sessions = _sample(read_table(workspace.sessions, schemas.SESSIONS), params.seed)
+    sessions = sample(read_table(workspace.sessions, schemas.SESSIONS), params.seed)
     more = misled(params.pretrain)
     rows: dict[str, Row] = {}
     for seed in range(params.seed, params.seed + seeds):
@@ -94,7 +94,12 @@ def _skip_what_needs_none(workspace: Workspace, made: Workspace) -> None:
         raise SkippedError(f"the encoder is that of champion {held.version}: a promotion changes nothing about it")
 
 
-def _sample(sessions: pa.Table, seed: int) -> pa.Table:
+def sample(sessions: pa.Table, seed: int) -> pa.Table:
+    """Returns the training and validation sessions of N_VISITORS visitors drawn by ``seed``.
+
+    Raises:
+        TableError: one of the two parts has fewer than MIN_SESSIONS of them.
+    """
     visitors = pc.unique(sessions.column("visitor_id")).sort()
     drawn = np.random.default_rng(seed).permutation(len(visitors))[:N_VISITORS]
     chosen = sessions.filter(pc.is_in(sessions.column("visitor_id"), visitors.take(pa.array(drawn))))
