@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 from torch.nn import functional
 
+from pipelines.cores import side_by_side
 from pipelines.distill.examples import Examples
 from pipelines.params import Distill
 from pipelines.student import logistic
@@ -39,7 +41,8 @@ class Trained:
 
 def candidates(train: Examples, valid: Examples, params: Distill, seed: int) -> dict[str, Trained]:
     """Returns every network that could become the student, trained."""
-    return {name: network(train, valid, params, seed) for name, network in NETWORKS.items()}
+    found = side_by_side([partial(network, train, valid, params, seed) for network in NETWORKS.values()])
+    return dict(zip(NETWORKS, found, strict=True))
 
 
 def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> Trained:

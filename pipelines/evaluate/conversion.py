@@ -107,9 +107,10 @@ def _tuned(problem: Problem, signal: np.ndarray, penalties: list[float], held: f
     features = np.hstack([problem.time, signal])
     scaled = Scale.of(features[train]).apply(features)
     best: tuple[float, float, np.ndarray] | None = None
+    heads: logistic.Heads | None = None
     for l2 in sorted(penalties, reverse=True):
         ridge = np.repeat([l2 if held is None else held, l2], [problem.time.shape[1], signal.shape[1]])
-        heads = logistic.fit(scaled[train], problem.reached[train], ridge)
+        heads = logistic.fit(scaled[train], problem.reached[train], ridge, near=heads)
         loss = heads.log_loss(scaled[valid], problem.reached[valid])
         if best is not None and loss >= best[0]:
             break  # weaker penalties only overfit further

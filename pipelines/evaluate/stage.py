@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pipelines.cores import side_by_side
 from pipelines.evaluate import conversion, encoder_probes, plots, student_quality, taxonomy_quality, tile_ranking
 from pipelines.evaluate.inputs import Inputs, read_inputs
 from pipelines.evaluate.judgement import Judgement, NotAvailableError
@@ -30,9 +32,11 @@ def run(workspace: Workspace, params: Evaluate, seed: int) -> None:
         TableError: a table of an earlier stage is missing, or two do not belong together.
     """
     inputs = read_inputs(workspace)
-    with threadpool_limits(1):  # sums in one order: the same digits on one core or many
-        judged = {name: _judged(name, inputs, params, seed) for name in TASKS}
-    metrics = merged(judged, inputs)
+    with threadpool_limits(1):  # sums in one order: the same digits on one core or many; cores share the tasks
+        longest_first = [*TASKS][::-1]
+        found = side_by_side([partial(_judged, name, inputs, params, seed) for name in longest_first])
+    judged = dict(zip(longest_first, found, strict=True))
+    metrics = merged({name: judged[name] for name in TASKS}, inputs)
     curves = {name: rows for found in judged.values() for name, rows in found.curves.items()}
     with staged(workspace, "evaluate") as staging:
         written = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
