@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipelines import champion, runs, schemas
 from pipelines import params as params_file
@@ -144,7 +145,8 @@ def _probed(workspace: Workspace, sessions: pa.Table, block: Pretrain, seed: int
     for target in _targets(sessions).T:
         if len({*target[train]}) == len({*target[~train]}) == 2:
             probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-            probe.fit(embeddings[train], target[train])
+            with threadpool_limits(1):  # sums in one order: the same figures on one core or many
+                probe.fit(embeddings[train], target[train])
             aurocs.append(roc_auc_score(target[~train], probe.predict_proba(embeddings[~train])[:, 1]))
     return float(np.mean(aurocs))
 
