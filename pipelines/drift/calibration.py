@@ -4,7 +4,8 @@ The champion's reference is split again and again: a run of days, as long as a w
 other days of the other visitors. So the splits differ as a window and the reference do: in people, who come back, and
 in the days. A signal's threshold lies as many of its own spreads above its median as makes the share of splits that
 exceed any threshold the false-alarm rate (the step-down idea of Westfall and Young, Resampling-Based Multiple Testing,
-1993, with quantiles extrapolated by the spread, for the rarest splits are too few to read quantiles from).
+1993, with quantiles extrapolated by the spread, for the rarest splits are too few to read quantiles from). Spreads are
+read far out, so that a signal with a long tail widens its own threshold and not those of all the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ N_SPLITS: Final = 1000
 SPLITS_AT_ONCE: Final = 100
 WINDOWS_VISITORS: Final = 0.6
 """Share of visitors on the window's side: most of a difference comes from the window, which is the smaller sample."""
-SPREAD_QUANTILE: Final = 0.9
+SPREAD_QUANTILE: Final = 0.975
 THINNED: Final = 0.4
 """Share of visitors in the small splits."""
 
