@@ -29,7 +29,7 @@ from benchmarks.unseen_pages import unseen_columns
 from pipelines import params as params_file
 from pipelines import schemas, telemetry
 from pipelines.encoder import Runtime
-from pipelines.encoder.arrays import page_keys
+from pipelines.encoder.arrays import page_keys, page_places
 from pipelines.encoder.fields import Flat
 from pipelines.encoder.text import page_texts
 from pipelines.encoder.text_table import TextTable
@@ -107,7 +107,7 @@ class Representations:
         """The mean of the frozen text vectors of the pages."""
         texts = page_texts(self.pages)
         vectors = TextTable.of(texts, self.params.pretrain.text_model).rows(texts)
-        place = {key: row for row, key in enumerate(page_keys(self.pages), start=1)}
+        place = page_places(self.pages)
         rows = np.array([place.get(key, 0) for key in self.events.columns["page"].to_pylist()])
         sums = np.zeros((len(self.sessions), vectors.shape[1]))
         np.add.at(sums, self.owner, vectors[rows])

@@ -5,7 +5,7 @@ it, C token columns, P pages of the catalogue, U pages in a batch.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -136,31 +136,36 @@ def page_keys(pages: pa.Table) -> list[str]:
     return keys
 
 
+def page_places(pages: pa.Table) -> dict[str, int]:
+    """Returns by key the row of each page's text vector, from 1 on: row 0 is that of no page."""
+    return {key: row for row, key in enumerate(page_keys(pages), start=1)}
+
+
 def session_arrays(
-    sessions: pa.Table, fields: Sequence[Field], catalogue: Sequence[str], texts: np.ndarray, max_events: int
+    sessions: pa.Table, fields: Sequence[Field], places: Mapping[str, int], texts: np.ndarray, max_events: int
 ) -> SessionArrays:
     """Returns ``sessions`` (schemas.SESSIONS) as tokens.
 
     Args:
         sessions: N of them, in the order that is kept.
         fields: those that the encoder reads.
-        catalogue: P page keys.
+        places: of the P pages (page_places).
         texts: their text vectors behind a row of zeros, (P + 1, text_dim).
         max_events: only the last so many events of a session are kept.
     """
-    tokens, offsets = cut_tokens(Flat.of(sessions), fields, catalogue, max_events)
+    tokens, offsets = cut_tokens(Flat.of(sessions), fields, places, max_events)
     return SessionArrays(tokens, offsets, texts, text_column(fields))
 
 
 def cut_tokens(
-    events: Flat, fields: Sequence[Field], catalogue: Sequence[str], max_events: int
+    events: Flat, fields: Sequence[Field], places: Mapping[str, int], max_events: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the tokens (E, C) of each session's last ``max_events`` events, and the sessions' offsets (N + 1,)."""
     ends = np.cumsum(events.lengths)
     n_events = int(ends[-1]) if len(ends) else 0
     kept = np.repeat(ends, events.lengths) - np.arange(n_events) <= max_events
     lengths = np.minimum(events.lengths, max_events)
-    return tokens_of(fields, events, catalogue)[kept], np.concatenate([[0], np.cumsum(lengths)])
+    return tokens_of(fields, events, places)[kept], np.concatenate([[0], np.cumsum(lengths)])
 
 
 def text_column(fields: Sequence[Field]) -> int | None:

@@ -50,8 +50,8 @@ class Encoder:
         """
         texts = page_texts(pages)
         vectors = self.text_table.extended(texts, self.text_model).rows(texts)
-        keys = arrays.page_keys(pages)
-        return self.embed_arrays(arrays.session_arrays(sessions, self.fields, keys, vectors, self.max_events))
+        places = arrays.page_places(pages)
+        return self.embed_arrays(arrays.session_arrays(sessions, self.fields, places, vectors, self.max_events))
 
     def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""

@@ -7,8 +7,9 @@ name or search word lies in the encoder. A hash that training never showed is `U
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -52,6 +53,11 @@ class Field:
         """Number of tokens, those for nothing and unknown among them; 0 for a text."""
         return _SIZES.get(self.kind, 0 if self.kind == "text" else len(self.known) + 2)
 
+    @cached_property
+    def token_of(self) -> dict[int, int]:
+        """The token of each known hash; made once, since a single session asks for a few of thousands."""
+        return {found: token for token, found in enumerate(self.known, start=UNKNOWN + 1)}
+
 
 class Flat(NamedTuple):
     """The events of some sessions, one after another."""
@@ -67,7 +73,7 @@ class Flat(NamedTuple):
         flat = pc.list_flatten(events).combine_chunks()
         if isinstance(flat, pa.ChunkedArray):  # no chunk at all
             flat = pa.array([], flat.type)
-        columns = {name.name: pc.struct_field(flat, name.name) for name in flat.type}
+        columns = dict(zip((one.name for one in flat.type), flat.flatten(), strict=True))
         owners = pa.array(np.repeat(np.arange(len(lengths)), lengths))
         channel = sessions.column("channel").combine_chunks().take(owners)
         key = pc.binary_join_element_wise(channel, columns["page"], "|")
@@ -122,15 +128,14 @@ def hashed(value: str | None, kind: str) -> list[int]:
     return [zlib.crc32(part.encode()) for part in parts]
 
 
-def tokens_of(fields: Sequence[Field], events: Flat, catalogue: Sequence[str]) -> np.ndarray:
+def tokens_of(fields: Sequence[Field], events: Flat, places: Mapping[str, int]) -> np.ndarray:
     """Returns the tokens of the events, int32 (E, C), the columns of each field side by side.
 
     Args:
         fields: fitted ones.
         events: E of them.
-        catalogue: page keys whose text vectors the encoder will be given; page i is text i + 1.
+        places: by page key, the row of the text vectors that the encoder will be given, from 1 on.
     """
-    places = {key: place + 1 for place, key in enumerate(catalogue)}
     columns = [_numbers(one, events, places).reshape(-1, one.width) for one in fields]
     return np.concatenate(columns, axis=1).astype(np.int32)
 
@@ -149,14 +154,12 @@ def fields_from(written: Iterable[dict[str, Any]]) -> tuple[Field, ...]:
     return tuple(Field(**{**one, "known": tuple(one["known"])}) for one in written)
 
 
-def _numbers(one: Field, events: Flat, places: dict[str, int]) -> np.ndarray:
+def _numbers(one: Field, events: Flat, places: Mapping[str, int]) -> np.ndarray:
     """The numbers of one field, (E,) or (E, width)."""
     if one.kind in ("token", "words", "text"):
-        coded = pc.dictionary_encode(events.columns[one.column])
-        values = coded.dictionary.to_pylist()
-        table = _of_values(one, values, places)
-        return np.asarray(table[coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)])
-    times_us = events.columns["ts"].cast(pa.int64()).to_numpy()
+        coded = events.columns[one.column].dictionary_encode("encode")  # null is a value, too
+        return np.asarray(_of_values(one, coded.dictionary.to_pylist(), places)[coded.indices.to_numpy()])
+    times_us = events.columns["ts"].view(pa.int64()).to_numpy()
     if one.kind == "elapsed":
         return _elapsed_buckets(times_us, np.cumsum(events.lengths) - events.lengths)
     if one.kind == "hour":
@@ -164,15 +167,14 @@ def _numbers(one: Field, events: Flat, places: dict[str, int]) -> np.ndarray:
     return np.asarray(1 + (times_us // (24 * _HOUR_US) + 3) % 7)  # 1970-01-01 was a Thursday; Monday is 1
 
 
-def _of_values(one: Field, values: list[str | None], places: dict[str, int]) -> np.ndarray:
-    """The numbers of each distinct value, and at the end those of no value."""
+def _of_values(one: Field, values: list[str | None], places: Mapping[str, int]) -> np.ndarray:
+    """The numbers of each distinct value."""
     if one.kind == "text":
-        return np.array([*(places.get(value or "", NOTHING) for value in values), NOTHING])
-    tokens = {found: token for token, found in enumerate(one.known, start=UNKNOWN + 1)}
-    table = np.full((len(values) + 1, one.width), NOTHING)
+        return np.array([places.get(value or "", NOTHING) for value in values], np.int64)
+    table = np.full((len(values), one.width), NOTHING)
     for row, value in enumerate(values):
         for column, found in enumerate(hashed(value, one.kind)[: one.width]):
-            table[row, column] = tokens.get(found, UNKNOWN)
+            table[row, column] = one.token_of.get(found, UNKNOWN)
     return table
 
 

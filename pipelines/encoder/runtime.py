@@ -54,10 +54,10 @@ class Runtime:
 
     def stream(self, chunks: Iterable[pa.Table], pages: pa.Table) -> Iterator[np.ndarray]:
         """Yields the embeddings of one chunk of sessions after another, so that no more than one need be in memory."""
-        texts, catalogue = page_texts(pages), arrays.page_keys(pages)
+        texts, places = page_texts(pages), arrays.page_places(pages)
         vectors = self.text_table.extended(texts, self.text_model).rows(texts)
         for chunk in chunks:
-            yield self.embed_arrays(arrays.session_arrays(chunk, self.fields, catalogue, vectors, self.max_events))
+            yield self.embed_arrays(arrays.session_arrays(chunk, self.fields, places, vectors, self.max_events))
 
     def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""

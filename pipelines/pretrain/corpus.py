@@ -88,12 +88,12 @@ def _write(folder: Path, sessions: Path, pages: pa.Table, params: Pretrain) -> N
     width = sum(one.width for one in fields)
     tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.int32, (n_events, width))
     offsets, split = np.zeros(n_sessions + 1, np.int64), np.zeros(n_sessions, np.int8)
-    catalogue, row = arrays.page_keys(pages), 0
+    places, row = arrays.page_places(pages), 0
     for some in _batches(sessions, _READ):
-        found, places = arrays.cut_tokens(Flat.of(some), fields, catalogue, params.max_events)
+        found, ends = arrays.cut_tokens(Flat.of(some), fields, places, params.max_events)
         until, start = row + len(some), offsets[row]
         tokens[start : start + len(found)] = found
-        offsets[row : until + 1] = start + places
+        offsets[row : until + 1] = start + ends
         split[row:until] = pc.index_in(some.column("split"), pa.array(schemas.SPLITS)).to_numpy()
         row = until
     tokens.flush()

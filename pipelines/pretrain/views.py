@@ -10,9 +10,13 @@ from pipelines.encoder.fields import NOTHING, UNKNOWN, Field
 from pipelines.encoder.tensors import TensorBatch
 
 CONTENT: Final = ("page", "path", "event_type", "query")
-"""Columns that say what a visit is about. All other fields are its context: when, whence, on what. Left in a view, they
-tell a session from others by its clock, its campaign or its visitor alone (identity-like fields crowd out content:
-dllllb/ptls-experiments)."""
+"""Columns that say what a visit is about. All other fields but its pace are its context: when, whence, on what. Left in
+a view, they tell a session from others by its clock, its campaign or its visitor alone (identity-like fields crowd out
+content: dllllb/ptls-experiments)."""
+PACE: Final = "elapsed"
+"""The kind of field that tells how long each event took: it names nobody, and what a visitor does next hangs on it."""
+PACE_HIDDEN: Final = 0.5
+"""Least share of a view's events whose pace is hidden: all of them together are all but the session's name."""
 HIDDEN_OF_CHOSEN: Final = 0.5
 """Share of the fields hidden in a session of which some are hidden."""
 
@@ -47,12 +51,15 @@ class Hiding(nn.Module):
         super().__init__()
         owners = torch.tensor([place for place, one in enumerate(fields) for _ in range(one.width)])
         hidden = torch.tensor([UNKNOWN if one.kind in ("token", "words") else NOTHING for one in fields])
-        context = torch.tensor([one.column not in CONTENT for one in fields])
-        for name, tensor in (("owners", owners), ("hidden", hidden[owners]), ("of_context", context)):
+        pace = torch.tensor([one.kind == PACE for one in fields])
+        context = torch.tensor([one.column not in CONTENT for one in fields]) & ~pace
+        buffers = {"owners": owners, "hidden": hidden[owners], "pace": pace, "of_context": context}
+        for name, tensor in buffers.items():
             self.register_buffer(name, tensor, persistent=False)
 
     owners: Tensor  # (C,): the field of each token column
     hidden: Tensor  # (C,): what it holds when hidden
+    pace: Tensor  # (F,)
     of_context: Tensor  # (F,)
 
     def forward(self, tokens: Tensor, share: float) -> Tensor:
@@ -70,14 +77,16 @@ class Hiding(nn.Module):
 
         Hidden in some of its events only, what names a session's visitor would be told by the others.
         """
-        draws = torch.rand((len(tokens), 1, len(self.of_context)), device=tokens.device) < share
-        return self._without(tokens, draws & self.of_context)
+        fields = torch.zeros((len(tokens), 1, len(self.of_context)), dtype=torch.bool, device=tokens.device)
+        fields[..., self.of_context] = torch.rand_like(fields[..., self.of_context], dtype=torch.float) < share
+        return self._without(tokens, fields)
 
     def view(self, batch: TensorBatch, event_dropout: float, field_dropout: float) -> TensorBatch:
-        """Returns a view of each session's content: a share of its events left out (never all), fields hidden."""
+        """Returns a view of each session without context: a share of its events left out (never all), fields hidden."""
         kept = leave_out(batch, event_dropout)
         shares = torch.full((len(self.of_context),), field_dropout, device=kept.tokens.device)
-        return kept._replace(tokens=self._hide(kept.tokens, shares.masked_fill(self.of_context, 1)))
+        shares = torch.where(self.pace, shares.clamp(min=PACE_HIDDEN), shares).masked_fill(self.of_context, 1)
+        return kept._replace(tokens=self._hide(kept.tokens, shares))
 
     def whole(self, tokens: Tensor, chosen: Tensor) -> Tensor:
         """Returns ``tokens`` with all fields of the events ``chosen`` (B, T) hidden."""

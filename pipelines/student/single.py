@@ -22,12 +22,13 @@ class Single:
     """
 
     def __init__(self, student: Student) -> None:
-        self._embedding = np.zeros((1, student.embedding_dim), np.float32)
-        self._probabilities = np.zeros((1, len(student.intent_ids)), np.float32)
+        given = np.zeros((1, student.embedding_dim), np.float32)
+        found = np.zeros((1, len(student.intent_ids)), np.float32)
+        self._embedding, self._probabilities = given[0], found[0]
         runtime = inference(student.graph)
         self._binding = runtime.io_binding()
         value = onnxruntime.OrtValue.ortvalue_from_numpy  # shares the memory of its array
-        self._values = value(self._embedding), value(self._probabilities)
+        self._values = value(given), value(found)
         self._binding.bind_ortvalue_input("embeddings", self._values[0])
         self._binding.bind_ortvalue_output("probabilities", self._values[1])
         self._run = runtime.run_with_iobinding
@@ -37,12 +38,16 @@ class Single:
 
     def __call__(self, embedding: np.ndarray) -> Answer:
         """Returns the answer to one ``embedding`` (D,)."""
-        self._embedding[0] = embedding
+        self._embedding[:] = embedding
         self._run(self._binding)
-        probabilities = self._probabilities[0].copy()
+        probabilities = self._probabilities.copy()
         named = (probabilities >= self._thresholds).nonzero()[0].tolist()
-        if not named or probabilities[probabilities.argmax()] < self._abstain_below:
-            return Answer([], probabilities)
         if len(named) > 1:
             named.sort(key=probabilities.__getitem__, reverse=True)
+        if not named or (probabilities[named[0]] < self._abstain_below and self._unsure(probabilities)):
+            return Answer([], probabilities)
         return Answer([self._ids[label] for label in named], probabilities)
+
+    def _unsure(self, probabilities: np.ndarray) -> bool:
+        """Whether no intent is sure enough: one that is not named for its high threshold may be."""
+        return bool(probabilities.max() < self._abstain_below)

@@ -34,7 +34,7 @@ def fitted(sessions: pa.Table, max_tokens: int = 9, asked: Sequence[Field] = ASK
 
 
 def tokenised(sessions: pa.Table, fields: Sequence[Field], max_events: int = 9) -> SessionArrays:
-    return arrays.session_arrays(sessions, fields, arrays.page_keys(make_pages(PAGES)), TEXTS, max_events)
+    return arrays.session_arrays(sessions, fields, arrays.page_places(make_pages(PAGES)), TEXTS, max_events)
 
 
 def crc(value: str) -> int:

@@ -188,33 +188,38 @@ def test_a_share_of_the_fields_is_hidden_and_most_sessions_stay_whole() -> None:
     assert float((~changed.flatten(1).any(dim=1)).float().mean()) == pytest.approx(0.8, abs=0.06)
 
 
-def test_views_show_content_alone() -> None:
+def test_views_show_content_and_half_of_the_pace() -> None:
     torch.manual_seed(5)
     fields = (*FIELDS, Field("campaign", "words", "element", (400, 401)))  # a field that a user added
     tokens = torch.cat([draw_tokens(50, 20, seed=1), torch.full((50, 20, 1), 3)], dim=-1)
     view = Hiding(fields).view(TensorBatch(tokens, torch.full((50,), 20), draw_texts()), 0.0, 0.1)
     changed = view.tokens != tokens
     assert torch.equal(view.tokens[..., -1], torch.full((50, 20), UNKNOWN))
-    for name in ("elapsed", "hour"):
-        assert not view.tokens[..., COLUMNS[name]].any()
+    assert not view.tokens[..., COLUMNS["hour"]].any()
+    paced = tokens[..., COLUMNS["elapsed"]] != NOTHING
+    assert float(changed[..., COLUMNS["elapsed"]][paced].float().mean()) == pytest.approx(0.5, abs=0.06)
     for name in ("text", "event_type", "path"):
         assert float(changed[..., COLUMNS[name]].any(dim=-1).float().mean()) == pytest.approx(0.1, abs=0.04)
 
 
 def test_a_field_of_the_context_is_hidden_throughout_a_session_or_not_at_all() -> None:
     torch.manual_seed(6)
-    tokens = draw_tokens(400, 5, seed=2)
-    hidden = Hiding(FIELDS).context(tokens, 0.5)
-    assert torch.equal(hidden[..., : COLUMNS["elapsed"].start], tokens[..., : COLUMNS["elapsed"].start])
-    gone = {}
-    for name in ("elapsed", "hour"):
-        before, after = tokens[..., COLUMNS[name]], hidden[..., COLUMNS[name]]
-        gone[name] = (after == NOTHING).flatten(1).all(dim=1)
-        assert torch.equal(after[~gone[name]], before[~gone[name]])
-        assert float(gone[name].float().mean()) == pytest.approx(0.5, abs=0.08)
-    both = float((gone["elapsed"] & gone["hour"]).float().mean())
+    fields = (*FIELDS, Field("campaign", "words", "element", (400, 401)))
+    tokens = torch.cat([draw_tokens(400, 5, seed=2), torch.full((400, 5, 1), 3)], dim=-1)
+    hidden = Hiding(fields).context(tokens, 0.5)
+    columns, gone = columns_of(fields), {}
+    for field in fields:
+        before, after = tokens[..., columns[field.name]], hidden[..., columns[field.name]]
+        if field.name not in ("hour", "campaign"):
+            assert torch.equal(after, before)
+            continue
+        mark = UNKNOWN if field.name == "campaign" else NOTHING
+        gone[field.name] = (after == mark).flatten(1).all(dim=1)
+        assert torch.equal(after[~gone[field.name]], before[~gone[field.name]])
+        assert float(gone[field.name].float().mean()) == pytest.approx(0.5, abs=0.08)
+    both = float((gone["hour"] & gone["campaign"]).float().mean())
     assert both == pytest.approx(0.25, abs=0.08)  # each for itself
-    assert torch.equal(Hiding(FIELDS).context(tokens, 0.0), tokens)
+    assert torch.equal(Hiding(fields).context(tokens, 0.0), tokens)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
