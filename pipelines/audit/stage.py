@@ -95,14 +95,14 @@ def _skip_what_needs_none(workspace: Workspace, made: Workspace) -> None:
         raise SkippedError(f"the encoder is that of champion {held.version}: a promotion changes nothing about it")
 
 
-def sample(sessions: pa.Table, seed: int) -> pa.Table:
-    """Returns the training and validation sessions of N_VISITORS visitors drawn by ``seed``.
+def sample(sessions: pa.Table, seed: int, n_visitors: int = N_VISITORS) -> pa.Table:
+    """Returns the training and validation sessions of ``n_visitors`` visitors drawn by ``seed``.
 
     Raises:
         TableError: one of the two parts has fewer than MIN_SESSIONS of them.
     """
     visitors = pc.unique(sessions.column("visitor_id")).sort()
-    drawn = np.random.default_rng(seed).permutation(len(visitors))[:N_VISITORS]
+    drawn = np.random.default_rng(seed).permutation(len(visitors))[:n_visitors]
     chosen = sessions.filter(pc.is_in(sessions.column("visitor_id"), visitors.take(pa.array(drawn))))
     chosen = chosen.filter(pc.is_in(chosen.column("split"), pa.array(["train", "valid"])))
     parts = pc.value_counts(chosen.column("split")).to_pylist()

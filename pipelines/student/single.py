@@ -33,21 +33,19 @@ class Single:
         self._binding.bind_ortvalue_output("probabilities", self._values[1])
         self._run = runtime.run_with_iobinding
         self._ids = student.intent_ids
-        self._thresholds = np.asarray(student.card.thresholds, np.float32)
-        self._abstain_below = np.float32(student.card.abstain_below)
+        # as Python's numbers: for so few labels NumPy's calls would take longer than the comparisons
+        self._thresholds: list[float] = np.asarray(student.card.thresholds, np.float32).tolist()
+        self._abstain_below = float(np.float32(student.card.abstain_below))
 
     def __call__(self, embedding: np.ndarray) -> Answer:
         """Returns the answer to one ``embedding`` (D,)."""
         self._embedding[:] = embedding
         self._run(self._binding)
-        probabilities = self._probabilities.copy()
-        named = (probabilities >= self._thresholds).nonzero()[0].tolist()
+        found: list[float] = self._probabilities.tolist()
+        named = [label for label, least in enumerate(self._thresholds) if found[label] >= least]
         if len(named) > 1:
-            named.sort(key=probabilities.__getitem__, reverse=True)
-        if not named or (probabilities[named[0]] < self._abstain_below and self._unsure(probabilities)):
-            return Answer([], probabilities)
-        return Answer([self._ids[label] for label in named], probabilities)
-
-    def _unsure(self, probabilities: np.ndarray) -> bool:
-        """Whether no intent is sure enough: one that is not named for its high threshold may be."""
-        return bool(probabilities.max() < self._abstain_below)
+            named.sort(key=found.__getitem__, reverse=True)
+        # an intent that is not named, for its high threshold, may be the one that is sure enough
+        if not named or (found[named[0]] < self._abstain_below and max(found) < self._abstain_below):
+            named = []
+        return Answer([self._ids[label] for label in named], self._probabilities.copy())
