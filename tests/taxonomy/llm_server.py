@@ -79,6 +79,16 @@ def failure(status: int, headers: dict[str, str] | None = None) -> Answer:
     return lambda handler, request: handler.reply(status, body, headers)
 
 
+def late(answer: Answer, seconds: float) -> Answer:
+    """Returns ``answer``, given so long after it was asked for."""
+
+    def answered(handler: Handler, request: Request) -> None:
+        time.sleep(seconds)
+        answer(handler, request)
+
+    return answered
+
+
 def hang(handler: Handler, request: Request) -> None:
     time.sleep(1.2)
 
