@@ -69,7 +69,7 @@ class SessionArrays:
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
         """Yields the rows of batches of similar length, shortest first: little padding."""
         by_length = np.argsort(self.lengths, kind="stable")
-        yield from np.split(by_length, range(batch_size, len(self), batch_size))
+        yield from (by_length[start : start + batch_size] for start in range(0, len(self), batch_size))
 
     def embedded(self, embed: Callable[[np.ndarray], np.ndarray], batch_size: int, width: int) -> np.ndarray:
         """Returns what ``embed`` makes of the rows (B,) of each batch, (B, D), in the order of the sessions.
@@ -85,7 +85,7 @@ class SessionArrays:
         def fill(rows: np.ndarray) -> None:
             embeddings[rows] = embed(rows)
 
-        batches = [rows for rows in self.batches(batch_size) if len(rows)]
+        batches = list(self.batches(batch_size))
         if len(batches) < 2:  # for one session, waking a thread would cost as much as embedding it
             for rows in batches:
                 fill(rows)

@@ -6,6 +6,7 @@ Axis legend: N sessions, D embedding.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,9 +38,14 @@ class Runtime:
     max_events: int
     version: str
 
-    @property
+    @cached_property
     def embedding_dim(self) -> int:
         return int(self.graph.get_outputs()[0].shape[1])
+
+    @cached_property
+    def reads_distinct_events(self) -> bool:
+        """False of a champion promoted before graphs read each distinct event once: it serves on."""
+        return any(one.name == "places" for one in self.graph.get_inputs())
 
     def embed(self, sessions: pa.Table, pages: pa.Table) -> np.ndarray:
         """Returns the embedding of each of N ``sessions``, float32 (N, D), in their order.
@@ -61,8 +67,7 @@ class Runtime:
 
     def embed_arrays(self, inputs: SessionArrays) -> np.ndarray:
         """Returns the embeddings, float32 (N, D), of sessions that are tokens already."""
-        # a champion promoted before graphs read each distinct event once serves on
-        batch = inputs.distinct if any(one.name == "places" for one in self.graph.get_inputs()) else inputs.batch
+        batch = inputs.distinct if self.reads_distinct_events else inputs.batch
 
         def embed(rows: np.ndarray) -> np.ndarray:
             return np.asarray(self.graph.run(None, batch(rows)._asdict())[0])
