@@ -35,6 +35,7 @@ from pipelines.evaluate.truth import NO_NEED, true_needs
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.pretrain.corpus import tokenised
+from pipelines.pretrain.objectives import OBJECTIVES
 from pipelines.pretrain.stage import train, untrained
 from pipelines.tables import read_table, write_table
 
@@ -47,7 +48,7 @@ N_EPOCHS: Final = 4
 MAX_NEEDS: Final = 12_000
 """Sessions that the probe of intents is fitted on: enough for two digits, bounded in time."""
 
-NONE: Final = {"next_event": 0.0, "masked_events": 0.0, "contrastive": 0.0, "neighbours": 0.0, "spread": 0.0}
+NONE: Final = dict.fromkeys(OBJECTIVES, 0.0)
 ROWS: Final[dict[str, dict[str, Any]]] = {
     "defaults": {},
     "transformer": {"architecture": "transformer"},
@@ -56,6 +57,7 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "pooling attention": {"pooling": "attention"},
     "next event": {"objectives": NONE | {"next_event": 1.0}},
     "next event, contrastive": {"objectives": NONE | {"next_event": 1.0, "contrastive": 0.1}},
+    "next event, whole": {"objectives": NONE | {"next_event": 1.0, "whole_session": 0.1}},
     "next event, masked": {"objectives": NONE | {"next_event": 1.0, "masked_events": 0.5}},
     "next event, neighbours": {"objectives": NONE | {"next_event": 1.0, "neighbours": 0.1}},
     "next event, spread": {"objectives": NONE | {"next_event": 1.0, "spread": 0.1}},

@@ -223,7 +223,9 @@ class Pretrain(Block):
     max_events: Annotated[int, Field(ge=2)]
     max_tokens: Count
     text_model: Text
-    objectives: dict[Literal["next_event", "masked_events", "contrastive", "neighbours", "spread"], Weight]
+    objectives: dict[
+        Literal["next_event", "whole_session", "masked_events", "contrastive", "neighbours", "spread"], Weight
+    ]
     targets: Annotated[dict[str, Weight], Field(min_length=1)]
     event_dropout: Annotated[float, Field(ge=0, lt=1)]
     field_dropout: Annotated[float, Field(ge=0, lt=1)]

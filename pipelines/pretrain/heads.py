@@ -26,23 +26,27 @@ class EventHeads(nn.Module):
             {name: nn.Linear(width, one.n_tokens or text_dim) for name, one in self.fields.items()}
         )
 
-    def forward(self, vectors: Tensor, events: Tensor, texts: Tensor) -> Tensor:
+    def forward(self, vectors: Tensor, events: Tensor, texts: Tensor, shares: Tensor | None = None) -> Tensor:
         """Returns the loss, a weighted sum over fields of means over events.
 
         Args:
             vectors: (K, W), what predicts.
             events: (K, C), the tokens of the events to be predicted; what training has no token for is left out.
             texts: (U + 1, text_dim), that the tokens name.
+            shares: (K,), of each event in the means; without them all are alike.
         """
         total = vectors.new_zeros(())
+        if shares is None:
+            shares = vectors.new_full((len(events),), 1 / max(1, len(events)))
         for name, head in self.heads.items():
             predicted, target = head(vectors), events[:, self.columns[name]]
             if self.fields[name].kind == "text":
-                lost = (1 - functional.cosine_similarity(predicted, texts[target], dim=-1))[target != NOTHING].sum()
+                lost = 1 - functional.cosine_similarity(predicted, texts[target], dim=-1)
+                lost = lost.masked_fill(target == NOTHING, 0)
             else:
-                lost = functional.cross_entropy(predicted, self._known(name, target), reduction="sum")
-            total = total + self.weights[name] * lost
-        return total / max(1, len(events))
+                lost = functional.cross_entropy(predicted, self._known(name, target), reduction="none")
+            total = total + self.weights[name] * (lost @ shares)
+        return total
 
     def _known(self, name: str, target: Tensor) -> Tensor:
         least = UNKNOWN if self.fields[name].kind == "token" else NOTHING

@@ -21,6 +21,7 @@ from pipelines.pretrain.objectives.neighbours import Neighbours
 from pipelines.pretrain.objectives.next_event import NextEvent
 from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.objectives.spread import COVARIANCE_WEIGHT, Spread
+from pipelines.pretrain.objectives.whole_session import WholeSession
 from pipelines.pretrain.training import Training, warm_cosine
 from pipelines.pretrain.views import Hiding, Near, Seen, View, leave_out
 
@@ -67,6 +68,19 @@ def test_next_event_against_a_slow_loop(params: Pretrain, batch: TensorBatch) ->
         slow_loss(objective.heads, prefixes[row, step], batch.tokens[row, step + 1], batch.texts)
         for row, length in enumerate(batch.lengths.tolist())
         for step in range(length - 1)
+    ]
+    assert objective(seen_in(objective, batch, prefixes)).item() == pytest.approx(sum(lost) / len(lost), rel=1e-5)
+
+
+def test_whole_session_against_a_slow_loop(params: Pretrain, batch: TensorBatch) -> None:
+    torch.manual_seed(6)
+    objective, prefixes = WholeSession(SHAPE, FIELDS, params), torch.randn(6, 5, 32)
+    lost = [
+        sum(
+            slow_loss(objective.heads, prefixes[row, length - 1], batch.tokens[row, step], batch.texts) / length
+            for step in range(length)
+        )
+        for row, length in enumerate(batch.lengths.tolist())
     ]
     assert objective(seen_in(objective, batch, prefixes)).item() == pytest.approx(sum(lost) / len(lost), rel=1e-5)
 

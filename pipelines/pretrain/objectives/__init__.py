@@ -15,9 +15,11 @@ from pipelines.pretrain.objectives.neighbours import Neighbours
 from pipelines.pretrain.objectives.next_event import NextEvent
 from pipelines.pretrain.objectives.objective import Objective
 from pipelines.pretrain.objectives.spread import Spread
+from pipelines.pretrain.objectives.whole_session import WholeSession
 
 OBJECTIVES: Final[dict[str, Callable[[Shape, Sequence[Field], Pretrain], Objective]]] = {
     "next_event": NextEvent,
+    "whole_session": WholeSession,
     "masked_events": MaskedEvents,
     "contrastive": Contrastive,
     "neighbours": Neighbours,
