@@ -312,6 +312,7 @@ class Distill(Block):
     """The student."""
 
     hidden_dim: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
     max_epochs: Count
     learning_rate: Positive
     weight_decay: Weight

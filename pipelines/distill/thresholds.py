@@ -14,8 +14,9 @@ import numpy as np
 from pipelines.params import Costs
 from pipelines.student.thresholds import cheapest_threshold
 
-MIN_POSITIVES: Final = 10
-"""A label with fewer positives shares the threshold of all labels together: the best cut of a handful is noise."""
+SURE: Final = 2.0
+"""Standard errors by which a label's own cut must be cheaper than the one that all labels share: the best of many cuts
+on some hundred positives is mostly chance (docs/LOG.md)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ def fit(probabilities: np.ndarray, named: np.ndarray, costs: Costs) -> Threshold
     if not named.any():
         shared = costs.false_positive / (costs.false_positive + costs.false_negative)
     by_label = np.full(named.shape[1], shared)
-    for label in np.flatnonzero(named.sum(axis=0) >= MIN_POSITIVES):
-        by_label[label], _ = cheapest_threshold(probabilities[:, label], above[:, label], below[:, label])
+    for label, (scores, wrong, missed) in enumerate(zip(probabilities.T, above.T, below.T, strict=True)):
+        own, _ = cheapest_threshold(scores, wrong, missed)
+        saved = np.where(scores >= shared, wrong, missed) - np.where(scores >= own, wrong, missed)
+        if saved.sum() > SURE * np.sqrt(np.square(saved).sum()):
+            by_label[label] = own
     spent = session_costs(probabilities >= by_label, named, costs)
     silence = np.full(len(spent), costs.abstention)
     abstain_below, _ = cheapest_threshold(probabilities.max(axis=1), spent, silence)

@@ -51,13 +51,14 @@ def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> 
     with reproducible(seed):
         inputs, targets = scale.tensors(train, params.hard_share)
         valid_inputs, valid_targets = scale.tensors(valid, params.hard_share)
-        network = untrained(inputs.shape[1], params.hidden_dim, targets.mean(dim=0))
+        network = untrained(inputs.shape[1], params.hidden_dim, params.dropout, targets.mean(dim=0))
         optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.max_epochs)
         best_loss, best_epoch, best_state = float("inf"), 0, network.state_dict()
         for epoch in range(1, params.max_epochs + 1):
-            train_epoch(network, optimizer, inputs, targets, params.batch_size)
+            train_epoch(network.train(), optimizer, inputs, targets, params.batch_size)
             schedule.step()
+            network.eval()
             with torch.no_grad():
                 valid_loss = float(functional.binary_cross_entropy_with_logits(network(valid_inputs), valid_targets))
             if valid_loss < best_loss:
@@ -65,7 +66,7 @@ def perceptron(train: Examples, valid: Examples, params: Distill, seed: int) -> 
         network.load_state_dict(best_state)
         with torch.no_grad():
             valid_logits = network(valid_inputs).numpy()
-    layers = scale.folded(Layers((_affine(network[0]),), _affine(network[2])))
+    layers = scale.folded(Layers((_affine(network[0]),), _affine(network[-1])))
     return Trained(layers, valid_logits, best_loss, {"epoch": best_epoch, "hidden_dim": params.hidden_dim})
 
 
@@ -117,12 +118,12 @@ def reproducible(seed: int) -> Iterator[None]:
         yield
 
 
-def untrained(n_inputs: int, n_hidden: int, base_rates: torch.Tensor) -> nn.Sequential:
+def untrained(n_inputs: int, n_hidden: int, dropout: float, base_rates: torch.Tensor) -> nn.Sequential:
     """Returns a network whose first answers are near the base rates (C,)."""
     output = nn.Linear(n_hidden, len(base_rates))
     with torch.no_grad():
         output.bias.copy_(torch.logit(base_rates.clamp(1e-3, 1 - 1e-3)))
-    return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), output)
+    return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), nn.Dropout(dropout), output)
 
 
 def train_epoch(

@@ -14,7 +14,14 @@ from pipelines.student.graph import Affine, Layers
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
 PARAMS = Distill(
-    hidden_dim=8, max_epochs=5, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+    hidden_dim=8,
+    dropout=0.0,
+    max_epochs=5,
+    learning_rate=0.02,
+    weight_decay=0.0,
+    batch_size=64,
+    hard_share=0.5,
+    costs=COSTS,
 )
 
 

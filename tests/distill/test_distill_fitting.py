@@ -12,7 +12,14 @@ from pipelines.params import Costs, Distill
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
 PARAMS = Distill(
-    hidden_dim=32, max_epochs=300, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+    hidden_dim=32,
+    dropout=0.0,
+    max_epochs=300,
+    learning_rate=0.02,
+    weight_decay=0.0,
+    batch_size=64,
+    hard_share=0.5,
+    costs=COSTS,
 )
 
 
@@ -160,13 +167,29 @@ def test_folds_choose_the_curve_that_fits() -> None:
     assert chosen(np.where(logits < 0, -3, np.where(logits < 2, 0.0, 4.0))) == "isotonic"
 
 
-def test_a_label_with_few_positives_shares_the_common_threshold() -> None:
-    probabilities, named = np.zeros((30, 2)), np.zeros((30, 2), bool)
-    probabilities[:12, 0], named[:12, 0] = 0.8, True  # twelve: a threshold of its own, between .8 and 0
-    probabilities[:3, 1], named[:3, 1] = 0.3, True  # three: the common one, below all that is true
-    probabilities[3:5, 1] = 0.1
-    found = thresholds.fit(probabilities, named, COSTS)
-    assert found.by_label.tolist() == [pytest.approx(0.4), pytest.approx(0.2)]
+def test_a_label_has_a_threshold_of_its_own_only_where_that_surely_saves() -> None:
+    """The shared cut is .45; the second label's .8 says no, 30 times or 3; with 3, twice the error is more."""
+    for n_wrong, own in ((30, 0.85), (3, 0.45)):
+        probabilities, named = np.zeros((1000, 2)), np.zeros((1000, 2), bool)
+        probabilities[:600, 0], named[:600, 0] = np.linspace(0.9, 0.5, 600), True
+        probabilities[600:, 0] = 0.4
+        probabilities[:n_wrong, 1] = 0.8
+        probabilities[n_wrong : 2 * n_wrong, 1], named[n_wrong : 2 * n_wrong, 1] = 0.9, True
+        found = thresholds.fit(probabilities, named, COSTS)
+        assert found.by_label.tolist() == [pytest.approx(0.45), pytest.approx(own)]
+
+
+def test_dropout_hides_units_in_training_alone() -> None:
+    examples = batch()
+    dropped = PARAMS.model_copy(update={"dropout": 0.5, "max_epochs": 30})
+    first, second = (perceptron(examples, examples, dropped, seed=7) for _ in range(2))
+    kept = perceptron(examples, examples, dropped.model_copy(update={"dropout": 0.0}), seed=7)
+    assert first.valid_logits.tobytes() == second.valid_logits.tobytes()
+    assert kept.valid_loss < first.valid_loss
+    inputs = examples.embeddings
+    hidden = np.maximum(inputs @ first.layers.hidden[0].weight + first.layers.hidden[0].bias, 0)
+    whole = hidden @ first.layers.output.weight + first.layers.output.bias
+    np.testing.assert_allclose(whole, first.valid_logits, atol=1e-4)
 
 
 def test_without_any_positive_the_threshold_follows_from_the_costs_alone() -> None:

@@ -21,7 +21,14 @@ from pipelines.tables import read_table, write_table
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
 PARAMS = Distill(
-    hidden_dim=16, max_epochs=30, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+    hidden_dim=16,
+    dropout=0.0,
+    max_epochs=30,
+    learning_rate=0.02,
+    weight_decay=0.0,
+    batch_size=64,
+    hard_share=0.5,
+    costs=COSTS,
 )
 INTENTS = ("loans", "cards", "savings")
 N_SESSIONS, N_LABELLED = 400, 300

@@ -13,7 +13,14 @@ from pipelines.paths import Workspace
 
 COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
 DISTILL = Distill(
-    hidden_dim=16, max_epochs=20, learning_rate=0.02, weight_decay=0.0, batch_size=64, hard_share=0.5, costs=COSTS
+    hidden_dim=16,
+    dropout=0.0,
+    max_epochs=20,
+    learning_rate=0.02,
+    weight_decay=0.0,
+    batch_size=64,
+    hard_share=0.5,
+    costs=COSTS,
 )
 EVALUATE = Evaluate(
     tile_ranking=TileRanking(
