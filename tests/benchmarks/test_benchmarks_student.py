@@ -4,25 +4,15 @@ import itertools
 import time
 
 import numpy as np
+from students import distill_params
 
 from benchmarks.student import N_WARM, cpu_name, percentiles_us
 from benchmarks.student_rivals import _judged, _logits, _trees
 from pipelines.distill.examples import Examples
 from pipelines.evaluate.bootstrap import Resamples
-from pipelines.params import Costs, Distill
 from pipelines.student.graph import Affine, Layers
 
-COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
-PARAMS = Distill(
-    hidden_dim=8,
-    dropout=0.0,
-    max_epochs=5,
-    learning_rate=0.02,
-    weight_decay=0.0,
-    batch_size=64,
-    hard_share=0.5,
-    costs=COSTS,
-)
+PARAMS = distill_params(hidden_dim=8, max_epochs=5)
 
 
 def test_warm_calls_do_not_count_and_the_slowest_hundredth_shows() -> None:

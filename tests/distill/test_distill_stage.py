@@ -9,27 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from students import COSTS, distill_params
 
 from pipelines import schemas
 from pipelines.distill import stage
 from pipelines.errors import TableError
-from pipelines.params import Costs, Distill
 from pipelines.paths import Workspace
 from pipelines.student import Student
 from pipelines.student.labels import embedding_matrix
 from pipelines.tables import read_table, write_table
 
-COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
-PARAMS = Distill(
-    hidden_dim=16,
-    dropout=0.0,
-    max_epochs=30,
-    learning_rate=0.02,
-    weight_decay=0.0,
-    batch_size=64,
-    hard_share=0.5,
-    costs=COSTS,
-)
+PARAMS = distill_params(hidden_dim=16, max_epochs=30)
 INTENTS = ("loans", "cards", "savings")
 N_SESSIONS, N_LABELLED = 400, 300
 

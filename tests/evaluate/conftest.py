@@ -5,23 +5,14 @@ from pathlib import Path
 
 import pytest
 from evaluate_world import World
+from students import distill_params
 
 from pipelines.distill import stage as distill
 from pipelines.evaluate import stage as evaluate
-from pipelines.params import Conversion, Costs, Distill, Evaluate, TileRanking
+from pipelines.params import Conversion, Evaluate, TileRanking
 from pipelines.paths import Workspace
 
-COSTS = Costs(false_positive=1.0, false_negative=1.0, abstention=1.0)
-DISTILL = Distill(
-    hidden_dim=16,
-    dropout=0.0,
-    max_epochs=20,
-    learning_rate=0.02,
-    weight_decay=0.0,
-    batch_size=64,
-    hard_share=0.5,
-    costs=COSTS,
-)
+DISTILL = distill_params(hidden_dim=16, max_epochs=20)
 EVALUATE = Evaluate(
     tile_ranking=TileRanking(
         impression_event="home_impression",
