@@ -8,6 +8,7 @@ hour. So they say what helps early, not what ten epochs make of it. Finished row
 and the values.
 """
 
+import copy
 import hashlib
 import json
 import shutil
@@ -55,8 +56,8 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "pooling last": {"pooling": "last"},
     "pooling mean": {"pooling": "mean"},
     "pooling attention": {"pooling": "attention"},
+    "with whole session": {"objectives": {"whole_session": 0.1}},
     "next event": {"objectives": NONE | {"next_event": 1.0}},
-    "next event, contrastive": {"objectives": NONE | {"next_event": 1.0, "contrastive": 0.1}},
     "next event, whole": {"objectives": NONE | {"next_event": 1.0, "whole_session": 0.1}},
     "next event, masked": {"objectives": NONE | {"next_event": 1.0, "masked_events": 0.5}},
     "next event, neighbours": {"objectives": NONE | {"next_event": 1.0, "neighbours": 0.1}},
@@ -93,10 +94,11 @@ def main() -> int:
     if not bank.sessions.exists():
         print("ablate: no demo bank here: run `make demo` first")
         return 1
+    written = yaml.safe_load((REPOSITORY / "params.yaml").read_text())  # once: it may be edited meanwhile
     visits = validation_visits(probe, protocol.written(traffic, probe))
     rows: dict[str, Row] = {}
     for name, changes in ROWS.items():
-        params = changed(changes)
+        params = changed(written, changes)
         kept = WORK / f"{key(params, visits, bank)}.json"
         if not kept.exists():
             row = next_category(visits, params) | intents(bank, params)
@@ -111,9 +113,9 @@ def main() -> int:
     return 0
 
 
-def changed(changes: Mapping[str, Any]) -> Params:
-    """Returns params.yaml with N_EPOCHS and the ``changes`` to its block `pretrain`; None takes a field away."""
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+def changed(written: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
+    """Returns the values ``written`` with N_EPOCHS and the ``changes`` to `pretrain`; None takes a field away."""
+    values = copy.deepcopy(dict(written))
     values["pretrain"]["max_epochs"] = N_EPOCHS
     for name, value in changes.items():
         block = values["pretrain"]
