@@ -35,9 +35,9 @@ from pipelines.audit.stage import sample
 from pipelines.evaluate.truth import NO_NEED, true_needs
 from pipelines.params import Params
 from pipelines.paths import Workspace
+from pipelines.pretrain import stage as pretrain
 from pipelines.pretrain.corpus import tokenised
 from pipelines.pretrain.objectives import OBJECTIVES
-from pipelines.pretrain.stage import train, untrained
 from pipelines.tables import read_table, write_table
 
 WORK: Final = REPOSITORY / ".work" / "ablate"
@@ -56,7 +56,8 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "pooling last": {"pooling": "last"},
     "pooling mean": {"pooling": "mean"},
     "pooling attention": {"pooling": "attention"},
-    "with whole session": {"objectives": {"whole_session": 0.1}},
+    "trained no wider": {"trained_dim": 64},
+    "without whole session": {"objectives": {"whole_session": 0.0}},
     "next event": {"objectives": NONE | {"next_event": 1.0}},
     "next event, whole": {"objectives": NONE | {"next_event": 1.0, "whole_session": 0.1}},
     "next event, masked": {"objectives": NONE | {"next_event": 1.0, "masked_events": 0.5}},
@@ -199,9 +200,10 @@ def trained(workspace: Workspace, params: Params) -> tuple[np.ndarray, float]:
     checkpoints = WORK / "checkpoints"
     shutil.rmtree(checkpoints, ignore_errors=True)
     corpus = tokenised(workspace, params.pretrain)
-    encoder = untrained(corpus, params.pretrain, params.seed)
     start = time.perf_counter()
-    train(encoder, corpus, params.pretrain, params.seed, checkpoints)
+    made = pretrain.trained(corpus, params.pretrain, params.seed, checkpoints)
+    assert made is not None  # of one process
+    encoder, _ = made
     seconds = time.perf_counter() - start
     return encoder.embed_arrays(corpus.arrays), seconds
 

@@ -31,7 +31,7 @@ from pipelines.encoder import Runtime
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.pretrain.corpus import Corpus, tokenised
-from pipelines.pretrain.stage import train, untrained
+from pipelines.pretrain.stage import trained, untrained
 
 WORK: Final = REPOSITORY / ".work" / "bench-encoder"
 PEER_PYTHON: Final = REPOSITORY / ".work" / "ptls" / "bin" / "python"
@@ -145,11 +145,12 @@ class Bench:
 
     def _frozen(self, params: Params, seed: int, n_seen: int) -> Found:
         corpus = seen_first(tokenised(self.probe, params.pretrain), n_seen)
-        encoder = untrained(corpus, params.pretrain, seed)
         checkpoints = WORK / "checkpoints"
         shutil.rmtree(checkpoints, ignore_errors=True)
         start = time.perf_counter()
-        train(encoder, corpus, params.pretrain, seed, checkpoints)
+        made = trained(corpus, params.pretrain, seed, checkpoints)
+        assert made is not None  # of one process
+        encoder, _ = made
         train_seconds = time.perf_counter() - start
         start = time.perf_counter()
         vectors = encoder.embed_arrays(corpus.arrays)

@@ -16,7 +16,7 @@ from pipelines.evaluate.inputs import Inputs
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.pretrain.corpus import tokenised
-from pipelines.pretrain.stage import train, untrained
+from pipelines.pretrain.stage import trained
 from pipelines.tables import read_table, write_table
 
 HELD_OUT: Final = 0.25
@@ -69,10 +69,11 @@ def _embedded(bank: Workspace, sessions: pa.Table, pages: pa.Table, shows: np.nd
     write_table(sessions.set_column(column, sessions.field("split"), pa.array(split)), root.sessions, schemas.SESSIONS)
     write_table(pages, root.pages, schemas.PAGES)
     corpus = tokenised(root, params.pretrain)
-    encoder = untrained(corpus, params.pretrain, params.seed)
     checkpoints, start = root.root / "checkpoints", time.perf_counter()
     shutil.rmtree(checkpoints, ignore_errors=True)
-    train(encoder, corpus, params.pretrain, params.seed, checkpoints)
+    made = trained(corpus, params.pretrain, params.seed, checkpoints)
+    assert made is not None  # of one process
+    encoder, _ = made
     print(f"bench-probes: unseen: an encoder took {time.perf_counter() - start:.0f} s", flush=True)
     return encoder.embed_arrays(corpus.arrays)
 

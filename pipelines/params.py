@@ -218,6 +218,7 @@ class Pretrain(Block):
     gru: Network
     transformer: AttentionNetwork
     pooling: Literal["last", "mean", "attention", "mix"]
+    trained_dim: Annotated[int, Field(ge=32, le=1024)]
     embedding_dim: Annotated[int, Field(ge=32, le=256)]
     fields: Annotated[dict[str, EncodedField], Field(min_length=1)]
     max_events: Annotated[int, Field(ge=2)]
@@ -247,6 +248,8 @@ class Pretrain(Block):
     def _something_to_learn(self) -> Self:
         if not any(self.objectives.values()):
             raise ValueError("`objectives` needs at least one weight above zero")
+        if self.trained_dim < self.embedding_dim:
+            raise ValueError("`trained_dim` is at least `embedding_dim`")
         if len([one for one in self.fields.values() if one.kind == "text"]) > 1:
             raise ValueError("`fields` holds at most one of kind text")
         for name in self.targets:

@@ -7,7 +7,7 @@ it, C token columns, P pages of the catalogue, U pages in a batch.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -50,6 +50,13 @@ class SessionArrays:
     @property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
+
+    def part(self, rows: np.ndarray) -> "SessionArrays":
+        """Returns the sessions ``rows`` (B,) as arrays of their own."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return replace(self, tokens=self.tokens[places], offsets=offsets)
 
     def batch(self, rows: np.ndarray) -> PaddedBatch:
         """Returns the sessions ``rows`` (B,), padded to the longest of them."""

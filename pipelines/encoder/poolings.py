@@ -24,6 +24,14 @@ class Last(nn.Module):
         pooled: Tensor = self.project(self.read(states))
         return pooled
 
+    def narrow(self, matrix: Tensor, centre: Tensor) -> None:
+        """Makes (embedding - ``centre`` (D,)) @ ``matrix`` (D, K) the embedding from now on; of float64, to fold it."""
+        wide = self.project
+        self.project = nn.Linear(wide.in_features, matrix.shape[1])
+        with torch.no_grad():
+            self.project.weight.copy_(matrix.T @ wide.weight.double())
+            self.project.bias.copy_((wide.bias.double() - centre) @ matrix)
+
     def read(self, states: Tensor) -> Tensor:
         """Returns what of the ``states`` (B, T, H) is projected at each prefix, (B, T, R)."""
         return states

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 import pipelines.encoder
 import pipelines.pretrain
@@ -24,10 +25,13 @@ from pipelines.pretrain.audits.subject import Subject
 from pipelines.pretrain.batches import loader
 from pipelines.pretrain.corpus import SESSIONS_A_READ, Corpus, key, tokenised
 from pipelines.pretrain.curves import Curves
+from pipelines.pretrain.narrowing import narrowed
 from pipelines.pretrain.training import Training, fit
 
 N_WATCHED: Final = 2_000
 """Sessions of the validation part, at most, behind the curves: enough for three digits, whatever the size."""
+N_WEIGHED: Final = 50_000
+"""Sessions of the training part, at most, by which directions of the embedding are weighed."""
 
 
 def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
@@ -40,10 +44,10 @@ def run(workspace: Workspace, params: Pretrain, seed: int) -> None:
     """
     corpus = tokenised(workspace, params)
     checkpoints = workspace.cache / "checkpoints" / _key(workspace, params, seed)
-    encoder = untrained(corpus, params, seed)
-    curves = train(encoder, corpus, params, seed, checkpoints)
-    if curves is None:
+    made = trained(corpus, params, seed, checkpoints)
+    if made is None:
         return
+    encoder, curves = made
     with staged(workspace, "pretrain") as staging:
         encoder = encoder.save(staging.path(workspace.encoder))
         runtime = Runtime.load(staging.path(workspace.encoder))  # the very graph that `score` runs
@@ -75,16 +79,27 @@ def untrained(corpus: Corpus, params: Pretrain, seed: int) -> Encoder:
     return Encoder(model, shape, corpus.fields, corpus.text_table, params.text_model, params.max_events)
 
 
-def train(encoder: Encoder, corpus: Corpus, params: Pretrain, seed: int, checkpoints: Path) -> Curves | None:
-    """Trains ``encoder`` in place on the training part, resuming from ``checkpoints``; returns its curves."""
-    training = Training(encoder.model, encoder.shape, encoder.fields, params, seed)
+def trained(corpus: Corpus, params: Pretrain, seed: int, checkpoints: Path) -> tuple[Encoder, Curves] | None:
+    """Returns an encoder that learnt from the training part, resumed from ``checkpoints``, and its curves.
+
+    None in a process that only helps another one to train.
+    """
+    wide = untrained(corpus, params.model_copy(update={"embedding_dim": params.trained_dim}), seed)
+    training = Training(wide.model, wide.shape, wide.fields, params, seed)
     near = corpus.near if "neighbours" in training.weights else None
     watched = corpus.rows("valid")
     watched = watched[:: -(-len(watched) // N_WATCHED) or 1]
     train_part, valid_part = (
         loader(corpus.arrays, rows, near, params.batch_size, seed) for rows in (corpus.rows("train"), watched)
     )
-    return fit(training, train_part, valid_part if len(watched) else None, checkpoints)
+    curves = fit(training, train_part, valid_part if len(watched) else None, checkpoints)
+    if curves is None:
+        return None
+    rows = np.random.default_rng(seed).permutation(corpus.rows("train"))[:N_WEIGHED]
+    embeddings = wide.embed_arrays(corpus.arrays.part(np.sort(rows)))
+    matrix, centre = narrowed(embeddings, training.readers(), params.embedding_dim, seed)
+    wide.model.pool.narrow(torch.from_numpy(matrix), torch.from_numpy(centre))
+    return replace(wide, shape=replace(wide.shape, embedding_dim=params.embedding_dim)), curves
 
 
 def write_embeddings(runtime: Runtime, inputs: SessionArrays, sessions: Path, path: Path) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, cast
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
@@ -77,6 +78,14 @@ class Training(lightning.LightningModule):
     def _side_by_side(self) -> bool:
         """Whether passes run in threads: a GPU has enough to do, and several processes sum gradients as they come."""
         return self.device.type == "cpu" and processes()[0] == 1
+
+    def readers(self) -> list[np.ndarray]:
+        """Returns the linear maps (C, D) by which the objectives read embeddings, times the root of their weights."""
+        return [
+            self.weights[name] ** 0.5 * reader.cpu().double().numpy()
+            for name, objective in self.objectives.items()
+            for reader in cast(Objective, objective).readers()
+        ]
 
     def seen(self, sessions: TensorBatch, near: Near | None) -> dict[str, Seen]:
         """Returns what each objective sees of a batch."""

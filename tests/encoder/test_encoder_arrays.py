@@ -166,3 +166,13 @@ def test_a_batch_that_fails_is_said_and_the_rest_is_left() -> None:
     with pytest.raises(ValueError, match="torn"):
         tokenised(sessions, fitted(sessions)).embedded(embed, 1, 2)
     assert len(begun) < 100
+
+
+def test_a_part_holds_the_sessions_that_were_asked_for_in_their_order() -> None:
+    sessions = make_sessions([["/a"], ["/b/c", "/a", "/c"], ["/c", "/c"], ["/a", "/b/c"]])
+    inputs = tokenised(sessions, fitted(sessions))
+    part = inputs.part(np.array([3, 1]))
+    assert part.lengths.tolist() == [2, 3]
+    everyone, some = inputs.batch(np.array([3, 1])), part.batch(np.array([0, 1]))
+    assert np.array_equal(some.tokens, everyone.tokens)
+    assert len(inputs.part(np.array([], np.int64))) == 0

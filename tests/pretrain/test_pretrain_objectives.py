@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from networks import FIELDS, TEXT_DIM, draw_texts, draw_tokens, shape
@@ -273,6 +274,20 @@ def test_every_objective_moves_the_encoder(params: Pretrain, name: str) -> None:
 def test_only_fields_that_are_read_and_weigh_something_are_predicted() -> None:
     heads = EventHeads(8, TEXT_DIM, FIELDS, {"page": 1.0, "weekday": 1.0, "text": 0.0})
     assert set(heads.heads) == {"page"}
+
+
+def test_readers_are_the_heads_of_what_can_be_told_by_their_weights(params: Pretrain) -> None:
+    both = {"next_event": 1.0, "whole_session": 0.25, "contrastive": 1.0}
+    block = params.model_copy(update={"targets": {"page": 0.25, "text": 1.0}, "objectives": both})
+    training = Training(SessionEncoder(SHAPE, FIELDS, 1), SHAPE, FIELDS, block, seed=1)
+    heads = training.objectives["next_event"].heads.heads
+    page = heads["page"].weight.detach().double().numpy()[UNKNOWN + 1 :]
+    found = training.readers()
+    assert [reader.shape for reader in found] == [(7, SHAPE.embedding_dim), (TEXT_DIM, SHAPE.embedding_dim)] * 2
+    assert np.allclose(found[0], 0.5 * (page - page.mean(axis=0)), atol=1e-6)
+    assert np.allclose(found[1], heads["text"].weight.detach().numpy())
+    text = training.objectives["whole_session"].heads.heads["text"].weight.detach().numpy()
+    assert np.allclose(found[3], 0.5 * text)
 
 
 def test_the_learning_rate_warms_up_then_falls_to_zero() -> None:

@@ -11,7 +11,7 @@ import pytorch_lightning as lightning
 from session_tables import make_pages, make_sessions
 
 from pipelines import schemas
-from pipelines.errors import TableError
+from pipelines.errors import ParamsError, TableError
 from pipelines.params import Pretrain, validate
 from pipelines.paths import Workspace
 from pipelines.pretrain import stage
@@ -57,6 +57,12 @@ def test_every_session_is_embedded_and_the_curves_are_there(workspace: Workspace
     assert curve[0].split("\t") == ["step", "next_event"]
     assert len(curve) == 1 + 3
     assert not list(workspace.cache.glob("checkpoints/*"))
+
+
+def test_fewer_trained_numbers_than_kept_ones_are_refused(tiny_params: dict[str, dict[str, object]]) -> None:
+    block = tiny_params["pretrain"] | {"trained_dim": 32, "embedding_dim": 64}
+    with pytest.raises(ParamsError, match="`trained_dim` is at least `embedding_dim`"):
+        validate(tiny_params | {"pretrain": block}, "tiny")
 
 
 def test_an_interrupted_run_resumes_to_the_same_bytes(

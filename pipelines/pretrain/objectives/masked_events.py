@@ -40,6 +40,9 @@ class MaskedEvents(Objective):
         chosen = inside & (torch.rand(inside.shape, device=inside.device) < MASKED) & (batch.lengths > 1)[:, None]
         return [batch._replace(tokens=self.hiding.whole(batch.tokens, chosen))]
 
+    def readers(self) -> list[Tensor]:
+        return [self.reader.weight.detach()]
+
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean loss over hidden events; sessions of one event hide nothing."""
         rest, prefixes = seen.views[0]

@@ -23,6 +23,9 @@ class NextEvent(Objective):
         super().__init__()
         self.heads = EventHeads(shape.embedding_dim, shape.text_dim, fields, params.targets)
 
+    def readers(self) -> list[Tensor]:
+        return self.heads.readers()
+
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean loss over all events that have a predecessor."""
         inside = seen.batch.inside[:, 1:]  # (B, T - 1): the target is an event, not padding

@@ -13,6 +13,10 @@ class Objective(nn.Module):
         """Returns the views to be encoded besides the batch itself; ``forward`` finds them, in this order, in Seen."""
         return []
 
+    def readers(self) -> list[Tensor]:
+        """Returns the linear maps (C, D) by which it reads embeddings, those that are known."""
+        return []
+
     def __call__(self, seen: Seen) -> Tensor:
         loss: Tensor = super().__call__(seen)
         return loss

@@ -24,11 +24,14 @@ class WholeSession(Objective):
         super().__init__()
         self.heads = EventHeads(shape.embedding_dim, shape.text_dim, fields, params.targets)
 
+    def readers(self) -> list[Tensor]:
+        return self.heads.readers()
+
     def forward(self, seen: Seen) -> Tensor:
         """Returns the mean over sessions of their events' mean loss."""
         lengths, inside = seen.batch.lengths, seen.batch.inside
         owners = inside.nonzero()[:, 0]  # (K,), of all events
-        embeddings = at_last(seen.prefixes, lengths)[owners]
         shares = 1 / (lengths[owners] * len(lengths))
-        loss: Tensor = self.heads(embeddings, seen.batch.tokens[inside], seen.batch.texts, shares)
+        ends = at_last(seen.prefixes, lengths)  # (B, D)
+        loss: Tensor = self.heads(ends, seen.batch.tokens[inside], seen.batch.texts, owners, shares)
         return loss
