@@ -19,6 +19,9 @@ from pipelines.encoder.shape import Shape
 class SessionEncoder(nn.Module):
     """Encodes each prefix of a session into D numbers; the prefix that is the whole session is its embedding.
 
+    What is pooled is each state and, beside it, the event itself: a state tells the course and blurs the event that it
+    was made of, yet the last one alone tells most of what comes next, and all of them what a session was about.
+
     Nothing before an event can depend on it; padding on the right, and the other sessions of a batch, cannot reach a
     session's states at all.
     """
@@ -28,7 +31,7 @@ class SessionEncoder(nn.Module):
         torch.manual_seed(seed)
         self.events = _Events(shape, fields)
         self.states = ARCHITECTURES[shape.architecture](shape)
-        self.pool = POOLINGS[shape.pooling](shape.hidden_dim, shape.embedding_dim)
+        self.pool = POOLINGS[shape.pooling](shape.hidden_dim + shape.event_dim, shape.embedding_dim)
 
     def forward(self, events: Tensor, places: Tensor, lengths: Tensor, texts: Tensor) -> Tensor:
         """Returns the embedding of each session, (B, D), as a trained encoder is used: nothing is dropped.
@@ -39,13 +42,15 @@ class SessionEncoder(nn.Module):
             lengths: (B,), each >= 1.
             texts: frozen text vectors (U + 1, text_dim) that the tokens name.
         """
-        states = self.states.of_distinct(self.events(events, texts), places)
-        embeddings: Tensor = self.pool.at_end(states, lengths)
+        vectors = self.events(events, texts)
+        states = self.states.of_distinct(vectors, places)
+        embeddings: Tensor = self.pool.at_end(torch.cat([states, vectors[places]], dim=-1), lengths)
         return embeddings
 
     def prefixes(self, tokens: Tensor, texts: Tensor) -> Tensor:
         """Returns the embedding of every prefix, (B, T, D), of ``tokens`` (B, T, C), as arrays.PaddedBatch has them."""
-        pooled: Tensor = self.pool(self.states(self.events(tokens, texts)))
+        vectors = self.events(tokens, texts)
+        pooled: Tensor = self.pool(torch.cat([self.states(vectors), vectors], dim=-1))
         return pooled
 
 

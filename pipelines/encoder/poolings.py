@@ -1,7 +1,8 @@
 """From the states of a session to its embedding, at every prefix: what `pretrain.pooling` names.
 
 A pooling of prefix t reads states 1 to t only, so one pass gives the embedding of every prefix, padding cannot enter,
-and the next event can be predicted from the embedding of what came before it. Axis legend: B, T, H, D as in model.py.
+and the next event can be predicted from the embedding of what came before it. Axis legend: B, T, D as in model.py; H is
+a state and its event, side by side.
 """
 
 from collections.abc import Callable

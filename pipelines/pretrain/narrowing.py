@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-SPREAD: Final = 0.03
+SPREAD: Final = 0.3
 """What the direction along which sessions lie farthest apart weighs, where the heads turn most on one that weighs 1."""
 _LEAST_VARIANCE: Final = 1e-7  # in parts of the largest: a direction that is used less is rounding
 

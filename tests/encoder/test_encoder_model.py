@@ -50,6 +50,21 @@ def test_padding_and_batch_mates_change_nothing(encoder: SessionEncoder) -> None
 
 
 @torch.inference_mode()
+def test_events_reach_the_embedding_past_the_states() -> None:
+    """With states that say nothing, `mix` still holds the last event, and the mean of all."""
+    network = SessionEncoder(shape("gru", "mix", dropout=0.0), FIELDS, seed=1).eval()
+    for weight in network.states.parameters():
+        weight.zero_()
+    tokens, texts = draw_tokens(2, 4, seed=6), draw_texts()
+    vectors = network.events(tokens, texts)  # (B, T, E)
+    nothing = torch.zeros(2, network.states.layers.hidden_size)
+    read = torch.cat([nothing, vectors[:, -1], nothing, vectors.mean(dim=1)], dim=-1)
+    expected = network.pool.project(read)
+    assert torch.allclose(network.prefixes(tokens, texts)[:, -1], expected, atol=1e-5)
+    assert torch.allclose(embedded(network, tokens, torch.tensor([4, 4]), texts), expected, atol=1e-5)
+
+
+@torch.inference_mode()
 def test_the_embedding_keeps_order_and_end(encoder: SessionEncoder) -> None:
     tokens, last = draw_tokens(1, 6, seed=5), torch.tensor([6])
     forward, backward = (embedded(encoder, each, last, draw_texts()) for each in (tokens, tokens.flip(dims=[1])))
