@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 SPREAD: Final = 0.3
 """What the direction along which sessions lie farthest apart weighs, where the heads turn most on one that weighs 1."""
@@ -34,16 +35,17 @@ def narrowed(
         n_kept: D, at most W.
         seed: of the rotation.
     """
-    centre = embeddings.mean(axis=0, dtype=np.float64)
-    apart = embeddings - centre
-    variances, axes = np.linalg.eigh(apart.T @ apart / len(apart))
-    variances = np.maximum(variances, _LEAST_VARIANCE * variances[-1])
-    deviations = np.sqrt(variances)
-    weight = SPREAD * np.diag(variances / variances[-1]) + _reading(readers, axes * deviations)
-    weights, directions = (found[..., ::-1][..., :n_kept] for found in np.linalg.eigh(weight))
-    lengths = np.sqrt(weights * (n_kept / weights.sum()))
-    rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(n_kept, n_kept)))[0]
-    return (axes / deviations) @ (directions * lengths) @ rotation, centre
+    with threadpool_limits(1):  # sums in one order: the same bytes on one core or many
+        centre = embeddings.mean(axis=0, dtype=np.float64)
+        apart = embeddings - centre
+        variances, axes = np.linalg.eigh(apart.T @ apart / len(apart))
+        variances = np.maximum(variances, _LEAST_VARIANCE * variances[-1])
+        deviations = np.sqrt(variances)
+        weight = SPREAD * np.diag(variances / variances[-1]) + _reading(readers, axes * deviations)
+        weights, directions = (found[..., ::-1][..., :n_kept] for found in np.linalg.eigh(weight))
+        lengths = np.sqrt(weights * (n_kept / weights.sum()))
+        rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(n_kept, n_kept)))[0]
+        return (axes / deviations) @ (directions * lengths) @ rotation, centre
 
 
 def _reading(readers: Sequence[np.ndarray], whitened: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from pipelines.pretrain.corpus import SESSIONS_A_READ, Corpus, key, tokenised
 from pipelines.pretrain.curves import Curves
 from pipelines.pretrain.narrowing import narrowed
 from pipelines.pretrain.training import Training, fit
+from pipelines.threads import one_thread
 
 N_WATCHED: Final = 2_000
 """Sessions of the validation part, at most, behind the curves: enough for three digits, whatever the size."""
@@ -98,7 +99,8 @@ def trained(corpus: Corpus, params: Pretrain, seed: int, checkpoints: Path) -> t
     rows = np.random.default_rng(seed).permutation(corpus.rows("train"))[:N_WEIGHED]
     embeddings = wide.embed_arrays(corpus.arrays.part(np.sort(rows)))
     matrix, centre = narrowed(embeddings, training.readers(), params.embedding_dim, seed)
-    wide.model.pool.narrow(torch.from_numpy(matrix), torch.from_numpy(centre))
+    with one_thread():
+        wide.model.pool.narrow(torch.from_numpy(matrix), torch.from_numpy(centre))
     return replace(wide, shape=replace(wide.shape, embedding_dim=params.embedding_dim)), curves
 
 
