@@ -245,11 +245,17 @@ class Pretrain(Block):
         return self.transformer if self.architecture == "transformer" else self.gru
 
     @model_validator(mode="after")
+    def _as_many_trained_as_kept(self) -> Self:
+        if self.trained_dim < self.embedding_dim:
+            raise ValueError(
+                f"`trained_dim` is {self.trained_dim}, fewer than the {self.embedding_dim} of `embedding_dim`: raise it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
         if not any(self.objectives.values()):
             raise ValueError("`objectives` needs at least one weight above zero")
-        if self.trained_dim < self.embedding_dim:
-            raise ValueError("`trained_dim` is at least `embedding_dim`")
         if len([one for one in self.fields.values() if one.kind == "text"]) > 1:
             raise ValueError("`fields` holds at most one of kind text")
         for name in self.targets:

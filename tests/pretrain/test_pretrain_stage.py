@@ -61,7 +61,7 @@ def test_every_session_is_embedded_and_the_curves_are_there(workspace: Workspace
 
 def test_fewer_trained_numbers_than_kept_ones_are_refused(tiny_params: dict[str, dict[str, object]]) -> None:
     block = tiny_params["pretrain"] | {"trained_dim": 32, "embedding_dim": 64}
-    with pytest.raises(ParamsError, match="`trained_dim` is at least `embedding_dim`"):
+    with pytest.raises(ParamsError, match="`trained_dim` is 32, fewer than the 64 of `embedding_dim`: raise it"):
         validate(tiny_params | {"pretrain": block}, "tiny")
 
 
