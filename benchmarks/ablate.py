@@ -11,7 +11,6 @@ and the values.
 import copy
 import hashlib
 import json
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from sklearn.metrics import f1_score, log_loss
 import pipelines.encoder
 import pipelines.pretrain
 from benchmarks import protocol
+from benchmarks.fresh_encoder import fresh_encoder
 from benchmarks.protocol import REPOSITORY
 from benchmarks.report import probed, scores
 from pipelines import params as params_file
@@ -35,7 +35,6 @@ from pipelines.audit.stage import sample
 from pipelines.evaluate.truth import NO_NEED, true_needs
 from pipelines.params import Params
 from pipelines.paths import Workspace
-from pipelines.pretrain import stage as pretrain
 from pipelines.pretrain.corpus import tokenised
 from pipelines.pretrain.objectives import OBJECTIVES
 from pipelines.tables import read_table, write_table
@@ -197,13 +196,9 @@ class Asked(NamedTuple):
 
 def trained(workspace: Workspace, params: Params) -> tuple[np.ndarray, float]:
     """Returns the embedding of all sessions after training on the training part, and the seconds it took."""
-    checkpoints = WORK / "checkpoints"
-    shutil.rmtree(checkpoints, ignore_errors=True)
     corpus = tokenised(workspace, params.pretrain)
     start = time.perf_counter()
-    made = pretrain.trained(corpus, params.pretrain, params.seed, checkpoints)
-    assert made is not None  # of one process
-    encoder, _ = made
+    encoder = fresh_encoder(corpus, params.pretrain, params.seed, WORK / "checkpoints")
     seconds = time.perf_counter() - start
     return encoder.embed_arrays(corpus.arrays), seconds
 

@@ -9,7 +9,6 @@ what changed.
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 import pipelines.encoder
 import pipelines.pretrain
 from benchmarks import protocol, rivals, supervised
+from benchmarks.fresh_encoder import fresh_encoder
 from benchmarks.protocol import N_TRAIN, REPOSITORY
 from benchmarks.report import Row, difference, probed, scores, write_report
 from pipelines import params as params_file
@@ -31,7 +31,7 @@ from pipelines.encoder import Runtime
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.pretrain.corpus import Corpus, tokenised
-from pipelines.pretrain.stage import trained, untrained
+from pipelines.pretrain.stage import untrained
 
 WORK: Final = REPOSITORY / ".work" / "bench-encoder"
 PEER_PYTHON: Final = REPOSITORY / ".work" / "ptls" / "bin" / "python"
@@ -145,12 +145,8 @@ class Bench:
 
     def _frozen(self, params: Params, seed: int, n_seen: int) -> Found:
         corpus = seen_first(tokenised(self.probe, params.pretrain), n_seen)
-        checkpoints = WORK / "checkpoints"
-        shutil.rmtree(checkpoints, ignore_errors=True)
         start = time.perf_counter()
-        made = trained(corpus, params.pretrain, seed, checkpoints)
-        assert made is not None  # of one process
-        encoder, _ = made
+        encoder = fresh_encoder(corpus, params.pretrain, seed, WORK / "checkpoints")
         train_seconds = time.perf_counter() - start
         start = time.perf_counter()
         vectors = encoder.embed_arrays(corpus.arrays)

@@ -1,6 +1,5 @@
 """Sessions that show only pages which no session of the training showed: what the pages' texts are worth there."""
 
-import shutil
 import time
 from typing import Final
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks import probe_tasks
+from benchmarks.fresh_encoder import fresh_encoder
 from benchmarks.frozen_probe import Column, flat, log_losses, probed, quality
 from pipelines import schemas
 from pipelines.evaluate.bootstrap import Resamples
@@ -16,7 +16,6 @@ from pipelines.evaluate.inputs import Inputs
 from pipelines.params import Params
 from pipelines.paths import Workspace
 from pipelines.pretrain.corpus import tokenised
-from pipelines.pretrain.stage import trained
 from pipelines.tables import read_table, write_table
 
 HELD_OUT: Final = 0.25
@@ -69,11 +68,8 @@ def _embedded(bank: Workspace, sessions: pa.Table, pages: pa.Table, shows: np.nd
     write_table(sessions.set_column(column, sessions.field("split"), pa.array(split)), root.sessions, schemas.SESSIONS)
     write_table(pages, root.pages, schemas.PAGES)
     corpus = tokenised(root, params.pretrain)
-    checkpoints, start = root.root / "checkpoints", time.perf_counter()
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    made = trained(corpus, params.pretrain, params.seed, checkpoints)
-    assert made is not None  # of one process
-    encoder, _ = made
+    start = time.perf_counter()
+    encoder = fresh_encoder(corpus, params.pretrain, params.seed, root.root / "checkpoints")
     print(f"bench-probes: unseen: an encoder took {time.perf_counter() - start:.0f} s", flush=True)
     return encoder.embed_arrays(corpus.arrays)
 
