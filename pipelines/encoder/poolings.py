@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _BOUND: Final = 10.0  # of attention scores: their exponentials are summed in float32
+_GRID: Final = 2.0**16  # steps in 1 of a folded weight: the last digits, by which kernels of BLAS differ, are lost
 
 
 class Last(nn.Module):
@@ -30,8 +31,8 @@ class Last(nn.Module):
         wide = self.project
         self.project = nn.Linear(wide.in_features, matrix.shape[1])
         with torch.no_grad():
-            self.project.weight.copy_(matrix.T @ wide.weight.double())
-            self.project.bias.copy_((wide.bias.double() - centre) @ matrix)
+            self.project.weight.copy_(_on_grid(matrix.T @ wide.weight.double()))
+            self.project.bias.copy_(_on_grid((wide.bias.double() - centre) @ matrix))
 
     def read(self, states: Tensor) -> Tensor:
         """Returns what of the ``states`` (B, T, H) is projected at each prefix, (B, T, R)."""
@@ -107,3 +108,7 @@ def at_last(prefixes: Tensor, lengths: Tensor) -> Tensor:
     """Returns what each session has at its last event, (B, D), out of what it has at every one, (B, T, D)."""
     places = (lengths - 1)[:, None, None].expand(-1, 1, prefixes.shape[2])
     return prefixes.gather(1, places).squeeze(1)
+
+
+def _on_grid(folded: Tensor) -> Tensor:
+    return (folded * _GRID).round() / _GRID

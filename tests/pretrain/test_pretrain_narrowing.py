@@ -90,3 +90,16 @@ def test_the_last_layer_takes_the_map_in(pooling: str) -> None:
     found = embedded(network, tokens, lengths, texts)
     assert found.shape == (7, 4)
     assert torch.allclose(found.double(), (wide - centre) @ matrix, atol=1e-4)
+
+
+def test_last_digits_of_the_map_move_no_weight() -> None:
+    """Kernels of BLAS differ in them, so that one machine would have other bytes than another."""
+    draw = torch.Generator().manual_seed(5)
+    matrix, centre = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((32, 4), (32,)))
+    nudged = matrix * (1 + 1e-9 * torch.randn(matrix.shape, generator=draw, dtype=torch.float64))
+    weights = []
+    for one in (matrix, nudged):
+        network = SessionEncoder(shape(), FIELDS, seed=1)
+        network.pool.narrow(one, centre)
+        weights.append(torch.cat([weight.flatten() for weight in network.pool.parameters()]))
+    assert torch.equal(*weights)
