@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines.encoder.architectures import ARCHITECTURES
+from pipelines.encoder.dropout import Dropout
 from pipelines.encoder.fields import NOTHING, Field, columns_of
 from pipelines.encoder.poolings import POOLINGS
 from pipelines.encoder.shape import Shape
@@ -30,6 +31,7 @@ class SessionEncoder(nn.Module):
         super().__init__()
         torch.manual_seed(seed)
         self.events = _Events(shape, fields)
+        self.dropout = Dropout(shape.dropout)  # of events: the layers and the pooling lack the same numbers
         self.states = ARCHITECTURES[shape.architecture](shape)
         self.pool = POOLINGS[shape.pooling](shape.hidden_dim + shape.event_dim, shape.embedding_dim)
 
@@ -49,7 +51,7 @@ class SessionEncoder(nn.Module):
 
     def prefixes(self, tokens: Tensor, texts: Tensor) -> Tensor:
         """Returns the embedding of every prefix, (B, T, D), of ``tokens`` (B, T, C), as arrays.PaddedBatch has them."""
-        vectors = self.events(tokens, texts)
+        vectors = self.dropout(self.events(tokens, texts))
         pooled: Tensor = self.pool(torch.cat([self.states(vectors), vectors], dim=-1))
         return pooled
 

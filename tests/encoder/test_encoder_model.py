@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from networks import FIELDS, SIZES, draw_texts, draw_tokens, embedded, shape
+from torch import Tensor
 
 from pipelines.encoder.architectures import ARCHITECTURES
 from pipelines.encoder.fields import columns_of
@@ -98,3 +99,18 @@ def test_poolings_against_a_slow_loop() -> None:
                     mean = sum(weight * state for weight, state in zip(scores.softmax(dim=0), seen, strict=True))
                 wanted = {"last": seen[-1], "mix": torch.cat([seen[-1], mean])}.get(name, mean)
                 assert torch.allclose(pooled[row, step], pool.project(wanted), atol=1e-5), name
+
+
+@torch.inference_mode()
+def test_events_are_dropped_in_training_alone_and_once_for_all_who_read_them() -> None:
+    network = SessionEncoder(shape("gru", "last", dropout=0.5), FIELDS, seed=1)
+    tokens, texts = draw_tokens(2, 4, seed=6), draw_texts()
+    read: list[Tensor] = []
+    network.states.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    network.pool.register_forward_pre_hook(lambda _, given: read.append(given[0][..., -shape().event_dim :]))
+    for training, share in ((True, 0.5), (False, 0.0)):
+        read.clear()
+        network.train(training).prefixes(tokens, texts)
+        by_layers, by_pooling = read
+        assert torch.equal(by_layers, by_pooling)
+        assert (by_layers == 0).float().mean().item() == pytest.approx(share, abs=0.15)
