@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 SPREAD: Final = 0.3
 """What the direction along which sessions lie farthest apart weighs, where the heads turn most on one that weighs 1."""
 _LEAST_VARIANCE: Final = 1e-7  # in parts of the largest: a direction that is used less is rounding
+_LEAST_READ: Final = 1e-10  # likewise; the root of rounding would be a million times as large
 
 
 def narrowed(
@@ -60,5 +61,5 @@ def _reading(readers: Sequence[np.ndarray], whitened: np.ndarray) -> np.ndarray:
     values, directions = np.linalg.eigh(turned)
     if values[-1] <= 0:
         return turned
-    roots = np.sqrt(np.maximum(values, 0) / values[-1])
+    roots = np.sqrt(np.where(values < _LEAST_READ * values[-1], 0, values) / values[-1])
     return np.asarray((directions * roots) @ directions.T)

@@ -54,6 +54,14 @@ def test_no_dimension_is_much_longer_than_another_and_all_are_about_zero(trained
     assert kept.std(axis=0).min() > 0.3
 
 
+def test_sums_in_another_order_move_nothing_but_last_digits(trained: np.ndarray) -> None:
+    """As kernels of BLAS take them: fewer readers than numbers, so that most directions are read by rounding alone."""
+    readers = [np.random.default_rng(2).normal(size=(3, WIDTH))]
+    one, other = (narrowed(rows, readers, KEPT, seed=0)[0] for rows in (trained, trained[::-1]))
+    assert not np.array_equal(one, other)
+    assert np.abs(one - other).max() < 1e-11 * np.abs(one).max()
+
+
 def test_seeds_turn_it_and_nothing_else(trained: np.ndarray) -> None:
     one, other, again = (narrow(trained, [], seed) for seed in (0, 1, 0))
     assert np.array_equal(one, again)
