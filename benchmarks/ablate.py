@@ -11,7 +11,6 @@ and the values.
 import copy
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from sklearn.metrics import f1_score, log_loss
 import pipelines.encoder
 import pipelines.pretrain
 from benchmarks import protocol
+from benchmarks.console import leave_with
 from benchmarks.fresh_encoder import fresh_encoder
 from benchmarks.protocol import REPOSITORY
 from benchmarks.report import probed, scores
@@ -227,4 +227,4 @@ def print_row(name: str, row: Row, *, first: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -23,6 +23,7 @@ from typing import Any, Final
 import yaml
 
 from benchmarks.bank_facts import facts
+from benchmarks.console import leave_with
 from benchmarks.next_page import information
 from benchmarks.protocol import CATEGORIES
 from benchmarks.report import Section, write_columns
@@ -207,4 +208,4 @@ SECTIONS: Final[list[Section]] = [
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

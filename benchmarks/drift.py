@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.console import leave_with
 from benchmarks.drift_banks import CALM_DAYS, DRIFT_DAYS, FROM_DAY, Bank, Banks
 from benchmarks.drift_evidently import METHODS
 from benchmarks.drift_windows import (
@@ -185,4 +186,4 @@ def _metrics() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -10,7 +10,6 @@ what changed.
 import hashlib
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ import numpy as np
 import pipelines.encoder
 import pipelines.pretrain
 from benchmarks import protocol, rivals, supervised
+from benchmarks.console import leave_with
 from benchmarks.fresh_encoder import fresh_encoder
 from benchmarks.protocol import N_TRAIN, REPOSITORY
 from benchmarks.report import Row, difference, probed, scores, write_report
@@ -240,4 +240,4 @@ def print_findings(rows: dict[str, Row], best: str, paired: Row) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.console import leave_with
 from pipelines.schemas import TIMESTAMP
 from pipelines.sessionize import rules
 from pipelines.sessionize.rules import Rule
@@ -192,4 +193,4 @@ def _rows(table: pa.Table) -> Rows:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    sys.exit(main())
+    leave_with(main)

@@ -7,7 +7,6 @@ samples of the nested GA4 export are fragments of a package's unit tests, withou
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 
+from benchmarks.console import leave_with
 from pipelines import params as params_file
 from pipelines import telemetry
 from pipelines.errors import PipelineError
@@ -116,4 +116,4 @@ def _print_refusals(refusals: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -12,11 +12,11 @@ import gzip
 import itertools
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from benchmarks.console import leave_with
 from benchmarks.report import Row, write_columns
 from benchmarks.sessionize import METRICS, measured
 from pipelines import telemetry
@@ -128,4 +128,4 @@ def judged(rows: dict[str, Row]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

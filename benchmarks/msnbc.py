@@ -4,13 +4,13 @@ The whole pipeline as it is, with the defaults of params.yaml and one seed, besi
 architectures and the peers: benchmarks/encoder.py. Data and protocol: benchmarks/protocol.py.
 """
 
-import sys
 import time
 
 import numpy as np
 import pyarrow.compute as pc
 
 from benchmarks import protocol, rivals
+from benchmarks.console import leave_with
 from benchmarks.protocol import N_TRAIN, REPOSITORY
 from benchmarks.report import Row, probe_scores, write_report
 from pipelines import params as params_file
@@ -55,4 +55,4 @@ def embed_speed(probe: Workspace) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -10,7 +10,6 @@ session that shows one of these, with params.yaml as it is and with the field `t
 sessions made of held-out pages only are then probed by a regression that was fitted without them.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from benchmarks import probe_tasks, supervised
+from benchmarks.console import leave_with
 from benchmarks.frozen_probe import Column, flat, log_losses, probed, quality
 from benchmarks.probe_tasks import Task
 from benchmarks.report import Section, write_columns
@@ -176,4 +176,4 @@ SECTIONS: Final[list[Section]] = [
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.attacks import Attack, attacks
+from benchmarks.console import leave_with
 from benchmarks.options import of_a_model
 from pipelines import params as params_file
 from pipelines import schemas, telemetry
@@ -117,4 +118,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    leave_with(main)

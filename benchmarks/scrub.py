@@ -12,7 +12,6 @@ import ipaddress
 import json
 import os
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from urllib.parse import unquote, unquote_plus
 import duckdb
 import pyarrow as pa
 
+from benchmarks.console import leave_with
 from benchmarks.planted import Planted, plant
 from pipelines.ingest import ids, pages, scrub
 
@@ -173,4 +173,4 @@ def _print_recall(rows: dict[str, Row], left: Sequence[tuple[Planted, str]]) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

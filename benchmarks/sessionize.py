@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from benchmarks.console import leave_with
 from benchmarks.report import Row, write_columns
 from benchmarks.sessionize_events import COLUMNS, write_events
 from pipelines import telemetry
@@ -163,4 +164,4 @@ def judged(rows: dict[str, Row]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.console import leave_with
 from benchmarks.report import Row, Section, write_columns
 from benchmarks.student_rivals import rivals
 from pipelines import schemas
@@ -115,4 +116,4 @@ def cpu_name() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    leave_with(main)

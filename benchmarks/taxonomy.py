@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks import question_models
+from benchmarks.console import leave_with
 from benchmarks.options import of_a_model
 from benchmarks.questions import Questions, in_words, read_questions
 from benchmarks.report import Row, Section, write_columns
@@ -173,4 +174,4 @@ def _with_interval(name: str, values: np.ndarray) -> Row:
 
 
 if __name__ == "__main__":
-    main()
+    leave_with(main)
