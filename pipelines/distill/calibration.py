@@ -15,13 +15,13 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import isotonic_regression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipelines.student.curve import Curve
 
 MIN_SLOPE: Final = 0.05  # a calibration may flatten a label, never turn its order round
 PRIOR_PRECISION: Final = 1.0  # of slope - 1 and intercept: weighs about as much as four doubtful sessions
 N_FOLDS: Final = 5
+DIGITS: Final = 6  # of slope and intercept: those beyond hang on the kernels that SciPy's BLAS takes
 N_BINS: Final = 12  # of the isotonic curve, before neighbours that are out of order are merged
 
 Fit = Callable[[np.ndarray, np.ndarray], Curve]
@@ -29,8 +29,7 @@ Fit = Callable[[np.ndarray, np.ndarray], Curve]
 
 def fit(logits: np.ndarray, targets: np.ndarray) -> list[Curve]:
     """Returns the curve of each label for ``logits`` and soft ``targets`` in [0, 1], both (N, C)."""
-    with threadpool_limits(1):  # vectors this short: a second thread of BLAS only waits, six times as long in all
-        return [best(logits[:, label].astype(np.float64), targets[:, label]) for label in range(logits.shape[1])]
+    return [best(logits[:, label].astype(np.float64), targets[:, label]) for label in range(logits.shape[1])]
 
 
 def best(logits: np.ndarray, targets: np.ndarray) -> Curve:
@@ -116,8 +115,10 @@ def _line(
         away = weights - (1.0, 0.0)
         error = expit(scaled) - targets
         value = log_losses(scaled, targets).sum() + PRIOR_PRECISION / 2 * np.sum(away**2)
-        return float(value), np.array([error @ logits, error.sum()]) + PRIOR_PRECISION * away
+        slope_error = np.sum(error * logits)  # no BLAS: of vectors this short its threads wait for each other
+        return float(value), np.array([slope_error, error.sum()]) + PRIOR_PRECISION * away
 
     bounds = [(MIN_SLOPE, None), intercept_bounds]
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    slope, intercept = np.round(found.x, DIGITS)
+    return float(slope), float(intercept)

@@ -116,6 +116,14 @@ def test_calibration_matches_a_grid_search() -> None:
     assert curve.intercept == pytest.approx(best[2], abs=0.02)
 
 
+def test_the_order_in_which_sessions_are_summed_moves_no_digit() -> None:
+    generator = np.random.default_rng(3)
+    logits = generator.normal(-1, 2, 5_000)
+    targets = (generator.random(5_000) < 1 / (1 + np.exp(-0.6 * logits))).astype(float)
+    lines = {calibration.platt(logits[order], targets[order]) for order in map(generator.permutation, [5_000] * 5)}
+    assert len(lines) == 1
+
+
 def test_a_temperature_is_the_slope_of_the_least_loss() -> None:
     generator = np.random.default_rng(4)
     logits, targets = generator.normal(0, 3, 60), generator.random(60)

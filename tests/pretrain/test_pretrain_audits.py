@@ -1,5 +1,6 @@
 """Each audit finds what it is for, and a failed one keeps the former encoder."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def test_an_embedding_that_betrays_the_visitor_is_found() -> None:
     assert found["visitor_leakage"] > 0.2
 
 
-def test_what_is_beyond_a_limit_is_named_with_it(tiny_params: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_beyond_a_limit_is_named_with_it(tiny_params: dict[str, Any]) -> None:
     limits: Audits = validate(tiny_params, "tiny").pretrain.audits
     figures = {"collapse": {"effective_rank": 9.0}, "leakage": {"device_auroc": 0.9, "device_leakage": 0.01}}
     audits.insist(figures, limits)
@@ -108,5 +109,12 @@ def test_what_is_beyond_a_limit_is_named_with_it(tiny_params: dict[str, Any], tm
     assert "collapse.effective_rank is 1.1; pretrain.audits.min_effective_rank is" in str(refused.value)
     assert "leakage.device_leakage is 0.3; pretrain.audits.max_leakage is" in str(refused.value)
     assert "device_auroc" not in str(refused.value)
-    audits.write({"padding": {"padding_difference": 1 / 3}}, tmp_path / "encoder.json")
-    assert '"padding_difference": 0.333333' in (tmp_path / "encoder.json").read_text()
+
+
+def test_figures_are_written_to_the_digits_that_another_run_repeats(tmp_path: Path) -> None:
+    figures = {"padding": {"padding_difference": 4.7123e-7}, "leakage": {"device_auroc": 2 / 3, "device_leakage": 0.0}}
+    audits.write(figures, tmp_path / "encoder.json")
+    assert json.loads((tmp_path / "encoder.json").read_text()) == {
+        "padding": {"padding_difference": 4.7e-7},
+        "leakage": {"device_auroc": 0.6667, "device_leakage": 0.0},
+    }

@@ -29,8 +29,8 @@ def measured(subject: Subject) -> dict[str, Figures]:
 
 
 def write(figures: Mapping[str, Figures], path: Path) -> None:
-    """Writes ``figures`` at ``path``, to the digits that another run of the same seed repeats."""
-    rounded = {audit: {name: round(value, 6) for name, value in found.items()} for audit, found in figures.items()}
+    """Writes ``figures`` at ``path``, to the digits that another run of the same seed repeats, whatever its kernels."""
+    rounded = {audit: {name: _rounded(value) for name, value in found.items()} for audit, found in figures.items()}
     path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
 
 
@@ -53,3 +53,8 @@ def insist(figures: Mapping[str, Figures], limits: Audits) -> None:
             "the encoder failed its audits, and nothing was replaced:\n  " + "\n  ".join(beyond) + "\n"
             "pipelines/pretrain/audits/ says what each means: change objectives, fields, epochs or a limit"
         )
+
+
+def _rounded(value: float) -> float:
+    """To four decimals; what is as small as a rounding error itself, to two digits."""
+    return round(value, 4) if abs(value) >= 0.001 else float(f"{value:.1e}")
