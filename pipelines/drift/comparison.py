@@ -25,8 +25,12 @@ class Moved:
     apart: float
 
     @property
+    def shares(self) -> str:
+        return f"{_percent(self.before)} -> {_percent(self.now)}"
+
+    @property
     def text(self) -> str:
-        return f"{self.category} {_percent(self.before)} -> {_percent(self.now)}"
+        return f"{self.category} {self.shares}"
 
 
 @dataclass(frozen=True)

@@ -47,17 +47,17 @@ def days_of_alarm(
     return found if reaches.get(day, 0) > 1 and (far or len(found) >= n_drifted) else []
 
 
-def history(drift: Path, champion: str) -> dict[date, float]:
-    """Returns how many times its limit the furthest signal was in each day's report in the folder ``drift``.
+def history(drift: Path, champion: str) -> dict[date, dict[str, float]]:
+    """Returns how many times its limit each signal was in each day's report in the folder ``drift``.
 
     Of reports about this champion only.
     """
     found = {}
-    for path in drift.glob("????-??-??.json"):
+    for path in sorted(drift.glob("????-??-??.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         if report.get("versions", {}).get("version") == champion:  # a report of an earlier kind names none
-            reaches = [one["score"] / one["limit"] for one in report["signals"].values()]
-            found[date.fromisoformat(path.stem)] = max(reaches)
+            signals = report["signals"].items()
+            found[date.fromisoformat(path.stem)] = {name: one["score"] / one["limit"] for name, one in signals}
     return found
 
 

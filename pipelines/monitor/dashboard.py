@@ -8,17 +8,10 @@ from evidently.sdk.models import PanelMetric
 from evidently.sdk.panels import line_plot_panel
 from evidently.ui.workspace import Project, Workspace
 
-from pipelines.drift.signals import SIGNALS
 from pipelines.monitor.metric import ALIAS
+from pipelines.monitor.panels import LABELS, PANELS
 
 PROJECT: Final = "Drift"
-PANELS: Final = {
-    "What sessions are about": ("embeddings", "novelty", "intents", "subjects", "confidence", "abstention"),
-    "What they saw and did": ("pages", "unseen_pages", "areas", "event_types", "session_length", "pace"),
-    "Where they come from": ("channels", "entries", "fields"),
-    "Data quality": ("gaps", "missing"),
-}
-"""Signals by panel; a signal that none names has one of its own."""
 
 
 def add(folder: Path, shown: Snapshot, day: str) -> None:
@@ -36,14 +29,8 @@ def add(folder: Path, shown: Snapshot, day: str) -> None:
 
 def _draw(project: Project) -> None:
     project.dashboard.clear_dashboard()
-    labels = {signal.name: signal.label for signal in SIGNALS}
-    rest = {labels[name]: (name,) for name in labels if not any(name in panel for panel in PANELS.values())}
-    for title, names in (PANELS | rest).items():
-        values = [
-            PanelMetric(metric=ALIAS, metric_labels={"signal": name}, legend=labels[name])
-            for name in names
-            if name in labels
-        ]
+    for title, names in PANELS.items():
+        values = [PanelMetric(metric=ALIAS, metric_labels={"signal": name}, legend=LABELS[name]) for name in names]
         project.dashboard.add_panel(
             line_plot_panel(title, values, description="Distance in limits; above 1: drift", size="half")
         )

@@ -8,6 +8,7 @@ from typing import Final
 
 from evidently import Dataset
 from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
+from evidently.legacy.renderers.html_widgets import CounterData, WidgetSize, counter
 
 ALIAS: Final = "evidently:metric_v2:SignalScore"
 COLUMN: Final = "{signal}: times its limit"
@@ -28,7 +29,10 @@ class SignalScoreCalculation(SingleValueCalculation[SignalScore]):  # type: igno
     """Found by Evidently through its type argument."""
 
     def calculate(self, context: object, current_data: Dataset, reference_data: object) -> SingleValue:
-        return self.result(float(current_data.column(COLUMN.format(signal=self.metric.signal)).data.iloc[0]))
+        found = self.result(float(current_data.column(COLUMN.format(signal=self.metric.signal)).data.iloc[0]))
+        shown = CounterData(label="", value=f"{found.value:.2f}")
+        found.widget = [counter(title=self.display_name(), size=WidgetSize.HALF, counters=[shown])]  # two in a row
+        return found
 
     def display_name(self) -> str:
         return f"{self.metric.label}: distance in limits (above 1: drift)"

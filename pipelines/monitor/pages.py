@@ -1,36 +1,64 @@
 """reports/index.html: one page that leads to the others."""
 
-import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
-_FIGURES = ("metrics.json", "ingest.json", "plots", "curves", "bench")
+from pipelines.html_page import page, text
+
+_PAGES: Final = {
+    "taxonomy.html": "the taxonomy, its intents and how well they are told",
+    "taxonomy_diff.html": "what the taxonomy stage proposes beside what is approved",
+    "embedding.html": "a map of the embedding",
+    "gate.html": "the challenger beside the champion",
+    "metrics.json": "every figure of evaluate, with intervals",
+    "ingest.json": "what was read, left out and rejected, and why",
+    "sessionize.json": "sessions and how they were linked and split",
+    "encoder.json": "the audits of the encoder",
+}
+_PICTURES: Final = {
+    "plots/lift.png": "lifts",
+    "plots/reliability.png": "the student's calibration",
+    "plots/coverage.png": "what the student answers, and how well",
+}
+_MARKS: Final = {"alarm": '<span class="kind retired">alarm</span> ', "drifted": '<span class="kind">drift</span> '}
 
 
-def index(reports: Path, sentences: Mapping[str, str]) -> str:
-    """Returns the page: every drift report, newest first, and the figures that lie beside it.
+def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns the page: every drift report, newest first, and the pages, figures and pictures that lie beside it.
 
     Args:
         reports: the folder of the page.
-        sentences: what each drift report found, by its name.
+        drift: what each drift report found (its JSON), by its name.
     """
     rows = [
-        f'<tr><td><a href="drift/{name}.html">{name}</a></td><td>{html.escape(sentence)}</td></tr>'
-        for name, sentence in sorted(sentences.items(), reverse=True)
+        f'<tr><td class="date"><a href="drift/{name}.html">{name}</a></td><td>{mark(found)}{text(found["sentence"])}'
+        "</td></tr>"
+        for name, found in sorted(drift.items(), reverse=True)
     ]
-    links = [f'<li><a href="{name}">{name}</a></li>' for name in _FIGURES if (reports / name).exists()]
-    return (
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Clicks to Intent: reports</title>\n'
-        "<style>body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "td{padding:.3rem 1rem .3rem 0;vertical-align:top}</style>\n"
+    links = [
+        f'<li><a href="{file}">{file}</a>: {text(what)}</li>'
+        for file, what in _PAGES.items()
+        if (reports / file).exists()
+    ]
+    pictures = [
+        f'<figure><img src="{file}" alt="{text(what)}" style="max-width:100%"></figure>'
+        for file, what in _PICTURES.items()
+        if (reports / file).exists()
+    ]
+    return page(
+        "Clicks to Intent: reports",
         f"<h1>Clicks to Intent: reports</h1>\n<h2>Drift</h2>\n<table>\n{chr(10).join(rows)}\n</table>\n"
-        f"<h2>Figures</h2>\n<ul>\n{chr(10).join(links)}\n</ul>\n</html>\n"
+        f"<h2>Pages and figures</h2>\n<ul>\n{chr(10).join(links)}\n</ul>\n{chr(10).join(pictures)}",
     )
 
 
-def sentences(drift: Path) -> dict[str, str]:
-    """Returns what the reports in the folder ``drift`` found, by their names."""
-    return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))["sentence"] for path in drift.glob("????-??-??.json")
-    }
+def found(drift: Path) -> dict[str, dict[str, Any]]:
+    """Returns what the reports in the folder ``drift`` found (their JSON), by their names."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in drift.glob("????-??-??.json")}
+
+
+def mark(found: Mapping[str, Any]) -> str:
+    """Returns the badge of a drift report that ``found`` drift; nothing for a calm one."""
+    return next((mark for name, mark in _MARKS.items() if found.get(name)), "")

@@ -42,10 +42,11 @@ def snapshot(findings: Sequence[Finding], window: pa.Table, reference: pa.Table,
     return Report([*scored, *drawn], include_tests=True).run(*parts, timestamp=midnight)
 
 
-def page(shown: Snapshot, sentence: str) -> str:
-    """Returns Evidently's page with ``sentence`` above it, and with the same bytes for the same findings."""
-    heading = f'<p style="font:18px/1.5 sans-serif;margin:1.5rem 2rem 0">{html.escape(sentence)}</p>'
-    return _numbered(shown.get_html_str(as_iframe=False)).replace("<body>", f"<body>{heading}", 1)
+def page(shown: Snapshot, title: str, head: str) -> str:
+    """Returns Evidently's page with the HTML ``head`` above it, and with the same bytes for the same findings."""
+    drawn = _numbered(shown.get_html_str(as_iframe=False))
+    named = drawn.replace("<head>", f"<head><title>{html.escape(title)}</title>", 1)
+    return named.replace("<body>", f"<body>{head}", 1)
 
 
 def _columns(table: pa.Table) -> pd.DataFrame:

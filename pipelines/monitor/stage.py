@@ -1,7 +1,7 @@
 """monitor: a window of days -> reports/drift/DATE.{html,json} (DATE: its last), reports/evidently, the index."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Final
@@ -15,8 +15,9 @@ from pipelines.drift.calibration import Thresholds
 from pipelines.drift.cells import Cells
 from pipelines.drift.comparison import Finding, compare, sentence
 from pipelines.drift.observed import OBSERVED, observed
+from pipelines.drift.signals import embeddings
 from pipelines.errors import TableError
-from pipelines.monitor import dashboard, pages, report, window
+from pipelines.monitor import dashboard, overview, pages, report, window
 from pipelines.params import Alarm, Params, Window
 from pipelines.paths import Workspace, staged
 from pipelines.score import days
@@ -43,16 +44,18 @@ def run(workspace: Workspace, params: Params, from_: date | None, to: date | Non
     reference = window.like(read_table(held.reference, OBSERVED), first, after)
     _check_size(seen, reference, first, after)
     thresholds = Thresholds.model_validate_json(held.thresholds.read_bytes())
-    findings = compare(seen, reference, thresholds, student.card.intents)
-    alarm = _alarm(workspace, held, params.monitor.alarm, last, findings)
+    names = dict(student.card.intents) | embeddings.regions(reference, student.card.intents)
+    findings = compare(seen, reference, thresholds, names)
+    before = policy.history(workspace.drift, held.version)
+    alarm = _alarm(before, params.monitor.alarm, last, findings)
     found = _summary(findings, alarm, held, first, after, seen, len(reference))
     shown = report.snapshot(findings, seen, reference, last)
     with staged(workspace, "monitor") as staging:
-        text = report.page(shown, str(found["sentence"]))
+        text = report.page(shown, overview.title(last), overview.overview(found, findings, before, last))
         staging.path(workspace.drift / f"{last}.html").write_text(text, encoding="utf-8")
         write_json(staging.path(workspace.drift / f"{last}.json"), found)
-        sentences = pages.sentences(workspace.drift) | {str(last): str(found["sentence"])}
-        staging.path(workspace.index).write_text(pages.index(workspace.reports, sentences), encoding="utf-8")
+        index = pages.index(workspace.reports, pages.found(workspace.drift) | {str(last): found})
+        staging.path(workspace.index).write_text(index, encoding="utf-8")
     dashboard.add(workspace.evidently, shown, str(last))
     print(f"monitor: {found['sentence']}\nmonitor: {workspace.drift / f'{last}.html'}")
 
@@ -78,10 +81,13 @@ def _check_size(seen: pa.Table, reference: pa.Table, first: date, after: date) -
         )
 
 
-def _alarm(workspace: Workspace, held: Champion, rule: Alarm, day: date, findings: Sequence[Finding]) -> list[str]:
+def _alarm(
+    before: Mapping[date, Mapping[str, float]], rule: Alarm, day: date, findings: Sequence[Finding]
+) -> list[str]:
     """The days that make an alarm, if they do, by the reports that there are and these findings."""
-    reaches = policy.history(workspace.drift, held.version) | {day: max(finding.reach for finding in findings)}
-    return policy.days_of_alarm(reaches, day, rule.drifted, rule.of, rule.at_once)
+    furthest = {one: max(reaches.values()) for one, reaches in before.items()}
+    furthest[day] = max(finding.reach for finding in findings)
+    return policy.days_of_alarm(furthest, day, rule.drifted, rule.of, rule.at_once)
 
 
 def _summary(

@@ -141,8 +141,12 @@ def test_a_window_is_compared_with_the_same_weekdays() -> None:
 
 def test_the_index_leads_to_every_report_newest_first(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").touch()
-    page = index(tmp_path, {"2026-02-01": "Nothing drifted.", "2026-02-08": "Drifted: <i>."})
+    calm, drift = {"sentence": "Nothing drifted."}, {"sentence": "Drifted: <i>.", "drifted": True}
+    alarm = {"sentence": "ALARM.", "drifted": True, "alarm": True}
+    page = index(tmp_path, {"2026-02-01": calm, "2026-02-08": drift, "2026-02-09": alarm})
     assert page.index("drift/2026-02-08.html") < page.index("drift/2026-02-01.html")
-    assert "Drifted: &lt;i&gt;." in page
+    assert "drift</span> Drifted: &lt;i&gt;." in page
+    assert "alarm</span> ALARM." in page
+    assert "<td>Nothing drifted." in page
     assert 'href="metrics.json"' in page
     assert "ingest.json" not in page

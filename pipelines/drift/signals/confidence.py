@@ -8,7 +8,7 @@ from pipelines.drift.signals.signal import Signal
 
 def categories(observed: pa.Table) -> pa.Array:
     tenths = np.minimum(observed.column("confidence").to_numpy() * 10, 9).astype(int)
-    return pa.array([f"0.{tenth}" for tenth in range(10)]).take(pa.array(tenths))
+    return pa.array([f"{tenth / 10} to {(tenth + 1) / 10}" for tenth in range(10)]).take(pa.array(tenths))
 
 
 SIGNAL = Signal("confidence", "the student's confidence", categories)
