@@ -56,6 +56,8 @@ ROWS: Final[dict[str, dict[str, Any]]] = {
     "pooling mean": {"pooling": "mean"},
     "pooling attention": {"pooling": "attention"},
     "trained no wider": {"trained_dim": 64},
+    "nothing dropped out": {"gru": {"dropout": 0.0}},
+    "slow decay": {"weight_decay": 0.01},
     "without whole session": {"objectives": {"whole_session": 0.0}},
     "next event": {"objectives": NONE | {"next_event": 1.0}},
     "next event, whole": {"objectives": NONE | {"next_event": 1.0, "whole_session": 0.1}},
