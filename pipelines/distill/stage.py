@@ -67,7 +67,9 @@ def trained_student(
             "n_train_sessions": len(train),
             "n_valid_sessions": len(valid),
             "network": chosen,
-            "candidates": {name: {"valid_loss": found.valid_loss, **found.found} for name, found in trained.items()},
+            "candidates": {
+                name: {"valid_loss": round(found.valid_loss, 6), **found.found} for name, found in trained.items()
+            },
             "costs": params.costs.model_dump(),
             "seed": seed,
         },
