@@ -1,6 +1,7 @@
 """The table of contents: ``python -m pipelines <command>``. A command's code is imported only when it runs."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -35,6 +36,7 @@ BESIDE = {  # each is run(workspace, params, its own options)
     "map": "a page that shows the embedding: sessions by intent, channel and outcome, paths on hover",
     "forget": "remove a person from every table, cache and export, and keep them out",
 }
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing more can be said there, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        said = os.strerror(error.errno)
+        print(f"{command}: {said}: nothing half-written is left; make room and run it again", file=sys.stderr)
         return 1
     return 0
 

@@ -15,6 +15,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pipelines import runs, telemetry
 from pipelines.airflow_alerts import FAILED, Alert
 
+_NO_BYTECODE: Final = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""Python writes compiled modules without a look at how much was written: half a one, left by a full disk, would fail
+every later try."""
 ROOT: Final = Path(os.environ.get("CLICKS_ROOT") or Path(__file__).parents[1]).resolve()
 """The workspace, a clone of the repository: CLICKS_ROOT, or the one this file lies in."""
 
@@ -102,7 +105,7 @@ def shell_task(
         task_id=name,
         bash_command=f'export PATH="$CLICKS_BIN:$PATH" && {command}',
         cwd=cwd,
-        env={**telemetry.OFF, "CLICKS_BIN": str(Path(sys.executable).parent), **(env or {})},
+        env={**telemetry.OFF, **_NO_BYTECODE, "CLICKS_BIN": str(Path(sys.executable).parent), **(env or {})},
         append_env=True,
         do_xcom_push=False,  # what a command prints last is for its log, not for Airflow's database
         execution_timeout=timedelta(hours=hours),

@@ -1,5 +1,7 @@
 """What scripts may rely on of ``python -m pipelines``: quick help, exit codes 0, 1, 2, one message and no traceback."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -53,6 +55,29 @@ def test_a_refusal_is_1_with_one_message_and_no_traceback(repository: Path, tmp_
     assert result.stderr.startswith("ingest: ")
     assert "params.yaml is missing" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_1_with_one_message(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, "wordy")
+
+    monkeypatch.setattr("pipelines.__main__._run", full)
+    assert main(["ingest", "--root", str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"ingest: {os.strerror(number)}: ")
+    assert message.count("\n") == 1
+
+
+def test_another_fault_of_the_system_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr("pipelines.__main__._run", broken)
+    with pytest.raises(OSError, match="broken"):
+        main(["ingest", "--root", str(tmp_path)])
 
 
 @pytest.mark.parametrize("stage", STAGES)
