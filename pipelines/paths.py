@@ -198,6 +198,16 @@ class Workspace:
         return self.root / ".cache"
 
     @property
+    def tokens(self) -> Path:
+        """All sessions as numbers, which ``pretrain`` keeps for the next time."""
+        return self.cache / "tokens"
+
+    @property
+    def audit(self) -> Path:
+        """What is done of an unfinished ``audit``, sessions among it."""
+        return self.cache / "audit"
+
+    @property
     def replies(self) -> Path:
         """Folder of paid LLM replies."""
         return self.cache / "llm"

@@ -7,7 +7,7 @@ sessions of the validation part: which of the commonest pages were seen, and whe
 """
 
 import json
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipelines import champion, runs, schemas
 from pipelines import params as params_file
+from pipelines.audit.trainings import Trainings
 from pipelines.encoder.runtime import Runtime
 from pipelines.errors import SkippedError, TableError
 from pipelines.params import EncodedField, Params, Pretrain
@@ -44,7 +45,7 @@ Row = dict[str, float]
 
 
 def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | None = None) -> None:
-    """Trains twice a seed, prints the table, writes reports/bench/audit.json.
+    """Trains twice a seed, prints the table, writes reports/bench/audit.json; killed, it goes on where it was.
 
     Args:
         workspace: where the champion serves.
@@ -63,18 +64,22 @@ def run(workspace: Workspace, params: Params, seeds: int, challenger: Path | Non
         _skip_what_needs_none(workspace, made)
         workspace, params = made, params_file.load(made.params)
     sessions = sample(read_table(workspace.sessions, schemas.SESSIONS), params.seed)
-    more = misled(params.pretrain)
+    pages, trainings = workspace.pages.absolute(), Trainings.of(workspace, params)
+    plain = partial(_probed, pages=pages, sessions=sessions, block=params.pretrain)
+    other = partial(_probed, pages=pages, block=misled(params.pretrain))
     rows: dict[str, Row] = {}
     for seed in range(params.seed, params.seed + seeds):
-        plain = _probed(workspace, sessions, params.pretrain, seed)
-        other = _probed(workspace, _with_shortcuts(sessions, seed), more, seed)
-        rows[f"seed_{seed}"] = {"probe_auroc": plain, "with_shortcuts": other, "shortcut_cost": plain - other}
+        auroc = trainings.figure(f"plain-{seed}", partial(plain, seed=seed))
+        shown = partial(other, sessions=_with_shortcuts(sessions, seed), seed=seed)
+        harmed = trainings.figure(f"shortcuts-{seed}", shown)
+        rows[f"seed_{seed}"] = {"probe_auroc": auroc, "with_shortcuts": harmed, "shortcut_cost": auroc - harmed}
     costs = [row["shortcut_cost"] for row in rows.values()]
     aurocs = [row["probe_auroc"] for row in rows.values()]
     deviation = float(np.std(aurocs, ddof=1)) if len(aurocs) > 1 else 0.0
     rows["mean"] = {name: float(np.mean([row[name] for row in rows.values()])) for name in rows[f"seed_{params.seed}"]}
     rows["mean"]["deviation_over_seeds"] = deviation
     _report(rows, workspace.reports / "bench" / "audit.json")
+    trainings.clear()
     audits.insist({"shortcuts": {"shortcut_cost": float(np.mean(costs))}}, params.pretrain.audits)
 
 
@@ -129,17 +134,15 @@ def _with_shortcuts(sessions: pa.Table, seed: int) -> pa.Table:
     return sessions.set_column(place, field, pa.array(events, field.type))
 
 
-def _probed(workspace: Workspace, sessions: pa.Table, block: Pretrain, seed: int) -> float:
+def _probed(private: Workspace, pages: Path, sessions: pa.Table, block: Pretrain, seed: int) -> float:
     """Mean probe AUROC, on the validation part, of an encoder that is trained on the training part of ``sessions``."""
-    with tempfile.TemporaryDirectory() as folder:
-        private = Workspace(Path(folder))
-        private.artifacts.mkdir()
-        write_table(sessions, private.sessions, schemas.SESSIONS)
-        private.pages.symlink_to(workspace.pages.absolute())
-        pretrain(private, block, seed)
-        embeddings = np.stack(
-            read_table(private.embeddings, schemas.EMBEDDINGS).column("embedding").to_numpy(zero_copy_only=False)
-        )
+    write_table(sessions, private.sessions, schemas.SESSIONS)
+    private.pages.unlink(missing_ok=True)
+    private.pages.symlink_to(pages)
+    pretrain(private, block, seed)
+    embeddings = np.stack(
+        read_table(private.embeddings, schemas.EMBEDDINGS).column("embedding").to_numpy(zero_copy_only=False)
+    )
     train = pc.equal(sessions.column("split"), "train").to_numpy()
     aurocs = []
     for target in _targets(sessions).T:

@@ -53,6 +53,8 @@ def run(
     if not dry_run:
         n_replies = _empty_llm_cache(workspace, params, sessions)
         lines.append(f"stored LLM replies, any of which may show the sessions: {n_replies} removed")
+        if _empty_token_caches(workspace, sessions):
+            lines.append("all sessions as numbers, which pretrain and audit keep for the next time: removed")
     lines += [f"not reached: {line}" for line in (*_raw_lines(raw, problem), *beyond.kept_elsewhere(workspace))]
     print("\n".join(f"forget: {line}" for line in lines))
 
@@ -107,6 +109,17 @@ def _empty_llm_cache(workspace: Workspace, params: Params, sessions: set[str]) -
     for folder in folders if sessions else []:
         shutil.rmtree(folder, ignore_errors=True)
     return n_deleted
+
+
+def _empty_token_caches(workspace: Workspace, sessions: set[str]) -> bool:
+    """Deletes what pretrain and an unfinished audit keep of all sessions, where one went; says whether there was any.
+
+    Sessions lie there in the order of the table, without ids, so none can be taken out alone.
+    """
+    present = [folder for folder in (workspace.tokens, workspace.audit) if sessions and folder.exists()]
+    for folder in present:
+        shutil.rmtree(folder)
+    return bool(present)
 
 
 def _recorded_sample(workspace: Workspace, params: Params) -> Path | None:

@@ -274,8 +274,8 @@ def test_only_a_new_encoder_of_a_full_run_is_audited(
 ) -> None:
     probed: list[Path] = []
 
-    def probe(root: Workspace, *_: object) -> float:
-        probed.append(root.root)
+    def probe(private: Workspace, pages: Path, **_: object) -> float:
+        probed.append(pages.parents[1])
         return 0.9 - 0.05 * (len(probed) % 2 == 0)  # random inputs cost .05
 
     monkeypatch.setattr("pipelines.audit.stage._probed", probe)

@@ -29,6 +29,8 @@ def promoted(tiny_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> W
     workspace = Workspace(root)
     run_command("promote", root)
     run_command("score", root, "--output", str(root / "exports" / "weekly"))
+    assert workspace.tokens.exists(), "pretrain keeps sessions as numbers"
+    (workspace.audit / "abc" / "plain-7").mkdir(parents=True)
     (workspace.cache / "llm").mkdir(parents=True)
     (workspace.cache / "llm" / "reply.json").write_text("{}", encoding="utf-8")
     return workspace
@@ -82,6 +84,8 @@ def test_no_file_holds_the_person_any_more_and_everybody_else_is_as_before(works
     assert login not in printed
     assert not any(key in printed for key in known)
     assert not list((workspace.cache / "llm").rglob("*"))
+    assert not workspace.tokens.exists()
+    assert not workspace.audit.exists()
     champion.current(workspace)  # refuses a bundle that is not as its manifest says
 
 
