@@ -34,7 +34,7 @@ demo: .venv/requirements.txt data  ## the whole pipeline on the demo bank, its r
 	@$(ENV) python -m dvc repro
 	@python -m pipelines.evaluate.table
 	@echo
-	@echo "Reports: reports/metrics.json (every figure), reports/plots/, reports/curves/, reports/ingest.json"
+	@echo "Reports: reports/taxonomy.html (the intents), reports/metrics.json (every figure), reports/plots/, reports/curves/, reports/ingest.json"
 	@echo "Next: make monitor (a drift report), make airflow (the same stages on a schedule)"
 
 test: .venv/requirements.txt  ## all tests, the files shared out over two processes

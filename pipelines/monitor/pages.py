@@ -43,7 +43,7 @@ def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
         if (reports / file).exists()
     ]
     pictures = [
-        f'<figure><img src="{file}" alt="{text(what)}" style="max-width:100%"></figure>'
+        f'<details><summary>{text(what)}</summary><img src="{file}" alt="" style="max-width:100%"></details>'
         for file, what in _PICTURES.items()
         if (reports / file).exists()
     ]
