@@ -6,6 +6,7 @@ Axis legend: N sessions, B windows, S signals.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from benchmarks.drift_banks import DRIFT_DAYS, FROM_DAY
 from pipelines.drift import policy
 from pipelines.drift.calibration import Thresholds
+from pipelines.drift.repeats import Repeats
 from pipelines.drift.tallies import n_effective, scores, tally
 from pipelines.params import Alarm
 from pipelines.simulate.scenarios import BOT_WAVE
@@ -38,6 +40,16 @@ class Sessions:
         """Returns the sessions whose day 0 is ``first``."""
         dates = pc.cast(pc.cast(rows.column("start_ts"), pa.timestamp("us")), pa.date32(), safe=False)
         return cls(rows, np.array([(day - first).days for day in dates.to_pylist()]), embeddings)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """What the sessions weigh beside others of their visitor."""
+        return Repeats.of(self.rows)
+
+    @property
+    def epoch(self) -> int:
+        """Day 0, since 1970."""
+        return int(self.repeats.days[0] - self.days[0])
 
     def taken(self, chosen: np.ndarray) -> "Sessions":
         """Returns those that ``chosen`` (N,) says."""
@@ -64,12 +76,20 @@ class Judge:
         """Returns how many times its limit each signal is, (B, S), in the windows that end with ``last_days``."""
         tallies = tally([sessions.rows, self.reference.rows])
         beside, other = np.zeros(len(self.reference.days), bool), np.zeros(len(sessions.days), bool)
-        windows = np.stack([np.concatenate([self.window(sessions, last), beside]) for last in last_days])
-        before = np.stack([np.concatenate([other, self.like(last)]) for last in last_days])
+        sides = []
+        for last in last_days:
+            mine = self.window(sessions, last) * self._weights(sessions, last)
+            its = self.like(last) * self._weights(self.reference, last)
+            sides.append((np.concatenate([mine, beside]), np.concatenate([other, its])))
+        windows, before = (np.stack(side) for side in zip(*sides, strict=True))
         sizes = n_effective(windows, before)
         by_name = [self.thresholds.limits_at(size) for size in sizes]
         limits = np.array([[found[signal.name] for signal in tallies.signals] for found in by_name])
         return np.asarray(scores(tallies, windows, before, tallies.swing(self.thresholds.swings))[1] / limits)
+
+    def _weights(self, sessions: Sessions, last: int) -> np.ndarray:
+        n_days = self.thresholds.window_days
+        return sessions.repeats.weights(sessions.epoch + last - n_days + 1, n_days)
 
 
 def mixed(calm: Sessions, touched: Sessions, kind: str, strength: float, draw: np.random.Generator) -> Sessions:

@@ -9,7 +9,7 @@ read far out, so that a signal with a long tail widens its own threshold and not
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import norm
 
+from pipelines.drift.repeats import Repeats
 from pipelines.drift.tallies import Tallies, n_effective, scores, tally
 
 N_SPLITS: Final = 1000
 SPLITS_AT_ONCE: Final = 100
 WINDOWS_VISITORS: Final = 0.6
 """Share of visitors on the window's side: most of a difference comes from the window, which is the smaller sample."""
-SPREAD_QUANTILE: Final = 0.975
+SPREAD_QUANTILE: Final = 0.95
 THINNED: Final = 0.4
 """Share of visitors in the small splits."""
 
@@ -40,6 +41,7 @@ class Thresholds(BaseModel):
     n_visitors: int
     n_effective: float  # of a split (tallies.n_effective), on average
     seed: int
+    weighing: Literal["1/k"]  # of the k-th session of a visitor (repeats.py); limits of other code know none
     limits: dict[str, float]  # by signal, of a comparison of that size
     growth: dict[str, float]  # by signal: a limit grows as this power of the size
     swings: dict[str, dict[str, float]] = {}  # by signal with `own_swing` and category: the unit of its distance
@@ -66,6 +68,7 @@ class Thresholds(BaseModel):
             n_visitors=pc.count_distinct(reference.column("visitor_id")).as_py(),
             n_effective=round(sizes[0], 1),
             seed=seed,
+            weighing="1/k",
             limits=found[0],
             growth={name: _growth(found[0][name] / found[1][name], sizes[0] / max(sizes[1], 1.0)) for name in found[0]},
             swings=swings,
@@ -112,24 +115,34 @@ def _growth(limits_ratio: float, sizes_ratio: float) -> float:
 def _splits(
     reference: pa.Table, window_days: int, kept: float, draw: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields which sessions are the window's and which the reference's, two of (B, N), of N_SPLITS splits.
+    """Yields what each session weighs as the window's and as the reference's, two of (B, N), of N_SPLITS splits.
 
     Each split has a share ``kept`` of the visitors.
     """
-    days = pc.floor_temporal(reference.column("start_ts"), unit="day").cast(pa.int64()).to_numpy() // 86_400_000_000
-    visitors = reference.column("visitor_id").combine_chunks().dictionary_encode().indices.to_numpy()
+    repeats = Repeats.of(reference)
+    days, visitors = repeats.days, repeats.visitors
     starts = _starts(days, window_days)
+    weighed = {0: repeats.weights(int(days.min()), window_days)}  # by the place of the first day in its run
     for _ in range(N_SPLITS // SPLITS_AT_ONCE):
         sides = draw.random((SPLITS_AT_ONCE, visitors.max() + 1)) / kept
         side = sides[:, visitors]
         mine, others = side < WINDOWS_VISITORS, (side >= WINDOWS_VISITORS) & (side < 1)
         inside = np.ones_like(mine)
-        outside = inside
+        outside, weights = inside, weighed[0]
         if len(starts):
             first = draw.choice(starts, SPLITS_AT_ONCE)[:, None]
             inside = (days >= first) & (days < first + window_days)
             outside = ~inside & _on_its_weekdays(days, first, window_days)
-        yield mine & inside, others & outside
+            weights = np.stack([_of_run(weighed, repeats, int(one), window_days) for one in first[:, 0]])
+        yield (mine & inside) * weights, (others & outside) * weights
+
+
+def _of_run(weighed: dict[int, np.ndarray], repeats: Repeats, first: int, window_days: int) -> np.ndarray:
+    """The weights of runs that begin with day ``first``, made once for all days that begin the same runs."""
+    place = (first - int(repeats.days.min())) % max(7, window_days)
+    if place not in weighed:
+        weighed[place] = repeats.weights(first, window_days)
+    return weighed[place]
 
 
 def _starts(days: np.ndarray, window_days: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.drift.calibration import Thresholds
+from pipelines.drift.repeats import Repeats
 from pipelines.drift.signals import SIGNALS
 from pipelines.drift.tallies import n_effective, scores, tally
 
@@ -71,9 +72,12 @@ def compare(
     """
     tallies = tally([window, reference], [signal for signal in SIGNALS if signal.name in thresholds.limits])
     current = np.arange(tallies.held.shape[0])[None] < len(window)
-    apart, largest = scores(tallies, current, ~current, tallies.swing(thresholds.swings))
-    limits = thresholds.limits_at(n_effective(current, ~current)[0])
     shares = [np.asarray(tallies.held[part].mean(axis=0)).ravel() for part in (current[0], ~current[0])]
+    first = int(Repeats.of(window).days.min())
+    weights = np.concatenate([Repeats.of(part).weights(first, thresholds.window_days) for part in (window, reference)])
+    sides = current * weights, ~current * weights
+    apart, largest = scores(tallies, *sides, tallies.swing(thresholds.swings))
+    limits = thresholds.limits_at(n_effective(*sides)[0])
     found = []
     for place, (signal, start) in enumerate(zip(tallies.signals, tallies.starts, strict=True)):
         known = tallies.names[place]

@@ -75,12 +75,12 @@ def scores(
 
     Args:
         tallies: of all sessions.
-        current: which of them are the window's, bool (B, N).
-        before: which are the reference's, bool (B, N).
+        current: what each of them weighs in the window, (B, N); 0 is not in it.
+        before: what each weighs in the reference, (B, N).
         swing: what the distance of each category is measured in, (K,), in such deviations.
     """
-    n_current, n_before = (part.sum(axis=1, keepdims=True) for part in (current, before))
-    held, held_before = (part.astype(np.float32) @ tallies.held for part in (current, before))  # (B, K)
+    n_current, n_before = (_size(part)[:, None] for part in (current, before))
+    held, held_before = (_held_by(tallies, part) for part in (current, before))  # (B, K)
     effective = 2 * np.sqrt(n_effective(current, before))[:, None]
     apart = (_arc(held, n_current) - _arc(held_before, n_before)) * effective / swing
     largest = np.maximum.reduceat(np.abs(apart), tallies.starts, axis=1)
@@ -100,10 +100,28 @@ def scores(
 
 
 def n_effective(current: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Returns the size of the comparisons of two samples, bool (B, N) each: half the harmonic mean of theirs, (B,)."""
-    n_current, n_before = current.sum(axis=1), before.sum(axis=1)
+    """Returns the size of the comparisons of two samples (B, N) each: half the harmonic mean of theirs, (B,)."""
+    n_current, n_before = _size(current), _size(before)
     size: np.ndarray = n_current * n_before / np.maximum(n_current + n_before, 1)
     return size
+
+
+def _size(weights: np.ndarray) -> np.ndarray:
+    """How many independent sessions of one weight tell as much as those of ``weights`` (B, N): (B,).
+
+    Source: Kish, "Survey Sampling" (1965).
+    """
+    held = weights.astype(np.float32)
+    size: np.ndarray = held.sum(axis=1, dtype=np.float64) ** 2 / np.maximum((held**2).sum(axis=1, dtype=np.float64), 1)
+    return size
+
+
+def _held_by(tallies: Tallies, weights: np.ndarray) -> np.ndarray:
+    """How many of so many sessions hold each category, (B, K)."""
+    held = weights.astype(np.float32)
+    share = (held @ tallies.held) / np.maximum(held.sum(axis=1, keepdims=True), 1)
+    n_held: np.ndarray = share * _size(weights)[:, None]
+    return n_held
 
 
 def _held(categories: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from pipelines import champion
 from pipelines.champion import Champion, write_json
@@ -16,7 +17,7 @@ from pipelines.drift.cells import Cells
 from pipelines.drift.comparison import Finding, compare, sentence
 from pipelines.drift.observed import OBSERVED, observed
 from pipelines.drift.signals import embeddings
-from pipelines.errors import TableError
+from pipelines.errors import ChampionError, TableError
 from pipelines.monitor import dashboard, overview, pages, report, window
 from pipelines.params import Alarm, Params, Window
 from pipelines.paths import Workspace, staged
@@ -43,7 +44,7 @@ def run(workspace: Workspace, params: Params, from_: date | None, to: date | Non
     seen = _observed(workspace, params, held, student, first, after)
     reference = window.like(read_table(held.reference, OBSERVED), first, after)
     _check_size(seen, reference, first, after)
-    thresholds = Thresholds.model_validate_json(held.thresholds.read_bytes())
+    thresholds = _thresholds(held)
     names = dict(student.card.intents) | embeddings.regions(reference, student.card.intents)
     findings = compare(seen, reference, thresholds, names)
     before = policy.history(workspace.drift, held.version)
@@ -58,6 +59,16 @@ def run(workspace: Workspace, params: Params, from_: date | None, to: date | Non
         staging.path(workspace.index).write_text(index, encoding="utf-8")
     dashboard.add(workspace.evidently, shown, str(last))
     print(f"monitor: {found['sentence']}\nmonitor: {workspace.drift / f'{last}.html'}")
+
+
+def _thresholds(held: Champion) -> Thresholds:
+    try:
+        return Thresholds.model_validate_json(held.thresholds.read_bytes())
+    except ValidationError:
+        raise ChampionError(
+            f"the drift limits of champion {held.version} are of other code: retrain, or run `python -m pipelines "
+            "promote` where its artifacts lie, which calibrates them anew"
+        ) from None
 
 
 def _observed(

@@ -98,6 +98,20 @@ def test_too_few_sessions_are_refused_and_leave_no_report(
     assert written(workspace) == before
 
 
+def test_limits_of_other_code_are_refused_by_one_message(workspace: Workspace, tmp_path: Path) -> None:
+    root = tmp_path / "older"
+    shutil.copytree(workspace.root, root)
+    older = Workspace(root)
+    held = champion.current(older)
+    limits = json.loads(held.thresholds.read_text(encoding="utf-8"))
+    del limits["weighing"]
+    held.thresholds.write_text(json.dumps(limits), encoding="utf-8")
+    manifest = held.manifest.model_copy(update={"files": champion.file_hashes(held.folder)})
+    champion.write_json(held.folder / champion.MANIFEST, manifest)
+    with pytest.raises(ChampionError, match="are of other code"):
+        monitor(older, params.load(older.params), from_=date(2026, 1, 12), to=date(2026, 1, 19))
+
+
 def test_without_a_champion_there_is_no_report(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ChampionError, match="run `python -m pipelines promote`"):
         monitor(Workspace(tmp_path), params.load(workspace.params), from_=None, to=None)

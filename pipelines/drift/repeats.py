@@ -1,0 +1,53 @@
+"""What a session weighs beside others of its visitor: a window holds fewer people than sessions.
+
+Who comes three times in a window comes for one thing, mostly, so the second and third visit say little that is new and
+sway the shares as if three people had come. The k-th session of a visitor in a run of days counts 1/k. A reference is
+cut into runs as long as the window, a week apart, so that both sides weigh alike.
+
+Axis legend: N sessions.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+DAY_US = 86_400_000_000
+_WEEK = 7
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Whose N sessions are, and when they start."""
+
+    visitors: np.ndarray  # (N,), a number of each
+    starts_us: np.ndarray  # (N,), since 1970
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """Returns those of ``rows`` (observed.OBSERVED)."""
+        codes = pa.chunked_array(rows.column("visitor_id")).combine_chunks().dictionary_encode().indices
+        return cls(codes.to_numpy(), rows.column("start_ts").cast(pa.int64()).to_numpy())
+
+    @property
+    def days(self) -> np.ndarray:
+        """The UTC days on which the sessions start, (N,), since 1970."""
+        return self.starts_us // DAY_US
+
+    def weights(self, first: int, window_days: int) -> np.ndarray:
+        """Returns what each session weighs, (N,) float32, in runs of days that begin with a window's.
+
+        Args:
+            first: the window's first day, since 1970.
+            window_days: its days; runs are a week long where it is shorter, and nobody asks for the days between.
+        """
+        runs = (self.days - first) // max(_WEEK, window_days)
+        order = np.lexsort((self.starts_us, runs, self.visitors))
+        visitors, run = self.visitors[order], runs[order]
+        begins = np.concatenate([[True], (visitors[1:] != visitors[:-1]) | (run[1:] != run[:-1])])
+        places = np.arange(len(order))
+        nth = places - np.maximum.accumulate(np.where(begins, places, 0)) + 1
+        weights = np.empty(len(order), np.float32)
+        weights[order] = 1 / nth
+        return weights
