@@ -37,7 +37,7 @@ KINDS: Final = (LAUNCH, INTENT_SHIFT, TRACKER_RENAME, DEAD_TAG, BOT_WAVE)
 STRENGTHS: Final = (0.02, 0.1, 0.3)
 N_DRAWS: Final = 4
 """Coins tossed anew for one bank and strength."""
-FIRST_SEED: Final = 120
+FIRST_SEED: Final = 132
 """The banks of the seeds before it were looked at when windows, limits and the alarm were chosen."""
 ROC_EVERY: Final = 7
 """Days between the calm windows that are shown to Evidently's presets: they do not overlap."""

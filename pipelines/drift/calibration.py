@@ -41,7 +41,7 @@ class Thresholds(BaseModel):
     n_visitors: int
     n_effective: float  # of a split (tallies.n_effective), on average
     seed: int
-    weighing: Literal["1/k"]  # of the k-th session of a visitor (repeats.py); limits of other code know none
+    weighing: Literal["1/n"]  # of each of a visitor's n sessions (repeats.py); limits of other code know none
     limits: dict[str, float]  # by signal, of a comparison of that size
     growth: dict[str, float]  # by signal: a limit grows as this power of the size
     swings: dict[str, dict[str, float]] = {}  # by signal with `own_swing` and category: the unit of its distance
@@ -68,7 +68,7 @@ class Thresholds(BaseModel):
             n_visitors=pc.count_distinct(reference.column("visitor_id")).as_py(),
             n_effective=round(sizes[0], 1),
             seed=seed,
-            weighing="1/k",
+            weighing="1/n",
             limits=found[0],
             growth={name: _growth(found[0][name] / found[1][name], sizes[0] / max(sizes[1], 1.0)) for name in found[0]},
             swings=swings,

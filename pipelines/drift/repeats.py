@@ -1,8 +1,8 @@
-"""What a session weighs beside others of its visitor: a window holds fewer people than sessions.
+"""What a session weighs beside others of its visitor: each visitor counts as one, however often they come.
 
 Who comes three times in a window comes for one thing, mostly, so the second and third visit say little that is new and
-sway the shares as if three people had come. The k-th session of a visitor in a run of days counts 1/k. A reference is
-cut into runs as long as the window, a week apart, so that both sides weigh alike.
+sway the shares as if three people had come. Of a visitor with n sessions in a run of days each weighs 1/n. A reference
+is cut into runs as long as the window, a week apart, so that both sides weigh alike.
 
 Axis legend: N sessions.
 """
@@ -40,14 +40,12 @@ class Repeats:
 
         Args:
             first: the window's first day, since 1970.
-            window_days: its days; runs are a week long where it is shorter, and nobody asks for the days between.
+            window_days: its days; the runs of a shorter window than a week are a week apart, and sessions of the days
+                between weigh 1: nobody asks for them.
         """
-        runs = (self.days - first) // max(_WEEK, window_days)
-        order = np.lexsort((self.starts_us, runs, self.visitors))
-        visitors, run = self.visitors[order], runs[order]
-        begins = np.concatenate([[True], (visitors[1:] != visitors[:-1]) | (run[1:] != run[:-1])])
-        places = np.arange(len(order))
-        nth = places - np.maximum.accumulate(np.where(begins, places, 0)) + 1
-        weights = np.empty(len(order), np.float32)
-        weights[order] = 1 / nth
+        since, apart = self.days - first, max(_WEEK, window_days)
+        runs, inside = since // apart, since % apart < window_days
+        _, whose = np.unique(np.stack([self.visitors, runs]), axis=1, return_inverse=True)
+        n_sessions = np.bincount(whose, weights=inside)[whose]
+        weights: np.ndarray = (1 / np.where(inside, n_sessions, 1)).astype(np.float32)
         return weights

@@ -1,4 +1,4 @@
-"""The k-th session of a visitor in a run of days weighs 1/k."""
+"""Each of a visitor's n sessions in a run of days weighs 1/n."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,19 +19,19 @@ def rows(*sessions: tuple[str, float]) -> pa.Table:
     return pa.table({"visitor_id": [visitor for visitor, _ in sessions], "start_ts": starts})
 
 
-def test_sessions_are_counted_by_visitor_in_the_order_of_time_and_anew_in_each_run() -> None:
-    table = rows(("a", 1.5), ("b", 0.5), ("a", 0.1), ("a", 2.9), ("a", 7.2), ("a", 8.0), ("b", 9.0))
+def test_a_visitor_counts_as_one_in_each_run_of_days() -> None:
+    table = rows(("a", 1.5), ("b", 0.5), ("a", 0.1), ("a", 2.9), ("a", 7.2), ("a", 8.0), ("b", 9.0), ("b", 11.0))
     first = int(MONDAY.timestamp() * 1e6) // DAY_US
-    weights = Repeats.of(table).weights(first, 3)
-    assert weights.tolist() == pytest.approx([1 / 2, 1, 1, 1 / 3, 1, 1 / 2, 1])
-    assert Repeats.of(table).weights(first, 10).tolist() == pytest.approx([1 / 2, 1, 1, 1 / 3, 1 / 4, 1 / 5, 1 / 2])
+    third, half = 1 / 3, 1 / 2
+    assert Repeats.of(table).weights(first, 3).tolist() == pytest.approx([third, 1, third, third, half, half, 1, 1])
+    fifth = 1 / 5
+    assert Repeats.of(table).weights(first, 10).tolist() == pytest.approx([fifth, half, *[fifth] * 4, half, 1])
 
 
-def test_days_after_the_window_do_not_weigh_on_those_in_it() -> None:
-    window = [("a", 0.1), ("a", 1.0), ("b", 2.0)]
-    later = [("a", 4.0), ("b", 5.0)]
+def test_days_before_and_after_the_window_do_not_weigh_on_those_in_it() -> None:
+    window, others = [("a", 0.1), ("a", 1.0), ("b", 2.0)], [("a", 4.0), ("b", 5.0), ("a", -1.0), ("b", -3.0)]
     first = int(MONDAY.timestamp() * 1e6) // DAY_US
-    alone, beside = (Repeats.of(rows(*found)).weights(first, 3) for found in (window, window + later))
+    alone, beside = (Repeats.of(rows(*found)).weights(first, 3) for found in (window, window + others))
     assert alone.tolist() == beside[:3].tolist()
 
 
@@ -50,7 +50,7 @@ def test_who_comes_ten_times_does_not_count_as_ten() -> None:
     table = pa.table({"held": ["x"] * 10 + ["y"] * 10 + ["x"] * 2 + ["y"] * 18})
     tallies = tally([table], [Signal("s", "s", lambda found: found.column("held"))])
     current = np.arange(40)[None] < 20
-    weights = np.concatenate([1 / np.arange(1, 11), np.ones(30)])[None]
+    weights = np.concatenate([np.full(10, 0.1), np.ones(30)])[None]
     apart, _ = scores(tallies, current * weights, ~current * weights)
     plain, _ = scores(tallies, current, ~current)
     assert 0 < apart[0, 0] < plain[0, 0] / 1.5

@@ -24,7 +24,7 @@ THRESHOLDS = Thresholds(
     n_visitors=1,
     n_effective=1000,
     seed=7,
-    weighing="1/k",
+    weighing="1/n",
     growth=dict.fromkeys((signal.name for signal in SIGNALS), 0.0),
     limits=dict.fromkeys((signal.name for signal in SIGNALS), 4.0),
 )
