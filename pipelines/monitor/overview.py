@@ -62,7 +62,8 @@ def overview(
         "<table><tr><th>Signal</th><th>Times its limit</th><th></th>"
         f"<th>The last {DAYS_SHOWN} days</th><th>What moved most: before, and now</th></tr>{''.join(parts)}</table>"
         '<p class="soft">A signal drifts beyond 1, the line in each drawing. Limits are calibrated on the champion\'s '
-        "own sessions, for all signals together; what moved most is shown of calm signals, too.</p>"
+        "own sessions, for all signals together; in a distance each visitor counts once. What moved most "
+        "is shown of calm signals, too, as shares of sessions.</p>"
         "<h2>By Evidently: the signals as tests, and how sessions are spread</h2></section>"
     )
 
