@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from pipelines import runs
 from pipelines.airflow_tasks import ROOT
-from pipelines.html_page import page, text, tile
-from pipelines.monitor.pages import mark
+from pipelines.html_page import drift_badge, page, text, tile
 from pipelines.paths import Workspace
 from pipelines.runs import Run
 from pipelines.verdict import Verdict
@@ -78,7 +77,7 @@ def _drift() -> Response:
         found = _json(path)
         if "sentence" in found and path.with_suffix(".html").exists():
             link = f'<a href="drift/{text(path.stem)}.html">{text(path.stem)}</a>'
-            rows.append(f'<tr><td class="date">{link}</td><td>{mark(found)}{text(found["sentence"])}</td></tr>')
+            rows.append(f'<tr><td class="date">{link}</td><td>{drift_badge(found)}{text(found["sentence"])}</td></tr>')
     return _page("Drift", f"<table>{''.join(rows)}</table>" if rows else "<p>No report yet: run the DAG monitor.</p>")
 
 

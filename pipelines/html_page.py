@@ -1,6 +1,7 @@
 """One look for the pages that we write ourselves: a single file, no script, nothing loaded from elsewhere."""
 
 import html
+from collections.abc import Mapping
 
 _STYLE = """
 :root{--ink:#1c2330;--soft:#5b6575;--line:#dfe3ea;--tint:#f5f7fa;--blue:#2f6db5;--green:#1d7a4f;--red:#b3363b;
@@ -62,3 +63,10 @@ def tile(label: str, value: str) -> str:
 def chips(texts: list[str]) -> str:
     """Returns short texts side by side."""
     return "".join(f'<span class="chip">{text(one)}</span>' for one in texts)
+
+
+def drift_badge(found: Mapping[str, object]) -> str:
+    """Returns the badge of a drift report that ``found`` (its JSON) an alarm or drift; nothing for a calm one."""
+    if found.get("alarm"):
+        return '<span class="kind retired">alarm</span> '
+    return '<span class="kind">drift</span> ' if found.get("drifted") else ""

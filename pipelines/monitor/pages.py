@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.html_page import page, text
+from pipelines.html_page import drift_badge, page, text
 
 _PAGES: Final = {
     "taxonomy.html": "the taxonomy, its intents and how well they are told",
@@ -22,7 +22,6 @@ _PICTURES: Final = {
     "plots/reliability.png": "the student's calibration",
     "plots/coverage.png": "what the student answers, and how well",
 }
-_MARKS: Final = {"alarm": '<span class="kind retired">alarm</span> ', "drifted": '<span class="kind">drift</span> '}
 
 
 def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
@@ -33,8 +32,8 @@ def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
         drift: what each drift report found (its JSON), by its name.
     """
     rows = [
-        f'<tr><td class="date"><a href="drift/{name}.html">{name}</a></td><td>{mark(found)}{text(found["sentence"])}'
-        "</td></tr>"
+        f'<tr><td class="date"><a href="drift/{name}.html">{name}</a></td>'
+        f"<td>{drift_badge(found)}{text(found['sentence'])}</td></tr>"
         for name, found in sorted(drift.items(), reverse=True)
     ]
     links = [
@@ -57,8 +56,3 @@ def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
 def found(drift: Path) -> dict[str, dict[str, Any]]:
     """Returns what the reports in the folder ``drift`` found (their JSON), by their names."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in drift.glob("????-??-??.json")}
-
-
-def mark(found: Mapping[str, Any]) -> str:
-    """Returns the badge of a drift report that ``found`` drift; nothing for a calm one."""
-    return next((mark for name, mark in _MARKS.items() if found.get(name)), "")
