@@ -11,6 +11,7 @@ import pipelines.encoder
 import pipelines.pretrain
 from pipelines.params import Params
 from pipelines.paths import Workspace
+from pipelines.pretrain import corpus
 
 
 class Trainings:
@@ -22,10 +23,8 @@ class Trainings:
     @classmethod
     def of(cls, workspace: Workspace, params: Params) -> "Trainings":
         """Returns those of ``workspace`` as it is now; what is left of others is deleted."""
-        digest = hashlib.sha256(f"{params.pretrain.model_dump_json()} {params.seed}".encode())
-        for table in (workspace.sessions, workspace.pages):
-            with table.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+        decides = f"{params.pretrain.model_dump_json()} {params.seed} {corpus.key(workspace, params.pretrain)}"
+        digest = hashlib.sha256(decides.encode())
         for package in (pipelines.encoder, pipelines.pretrain, pipelines.audit):
             for module in sorted(Path(package.__path__[0]).rglob("*.py")):
                 digest.update(module.read_bytes())

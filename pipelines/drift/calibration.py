@@ -122,27 +122,18 @@ def _splits(
     repeats = Repeats.of(reference)
     days, visitors = repeats.days, repeats.visitors
     starts = _starts(days, window_days)
-    weighed = {0: repeats.weights(int(days.min()), window_days)}  # by the place of the first day in its run
     for _ in range(N_SPLITS // SPLITS_AT_ONCE):
         sides = draw.random((SPLITS_AT_ONCE, visitors.max() + 1)) / kept
         side = sides[:, visitors]
         mine, others = side < WINDOWS_VISITORS, (side >= WINDOWS_VISITORS) & (side < 1)
         inside = np.ones_like(mine)
-        outside, weights = inside, weighed[0]
+        outside, weights = inside, repeats.weights(int(days.min()), window_days)
         if len(starts):
             first = draw.choice(starts, SPLITS_AT_ONCE)[:, None]
             inside = (days >= first) & (days < first + window_days)
             outside = ~inside & _on_its_weekdays(days, first, window_days)
-            weights = np.stack([_of_run(weighed, repeats, int(one), window_days) for one in first[:, 0]])
+            weights = np.stack([repeats.weights(one, window_days) for one in first[:, 0].tolist()])
         yield (mine & inside) * weights, (others & outside) * weights
-
-
-def _of_run(weighed: dict[int, np.ndarray], repeats: Repeats, first: int, window_days: int) -> np.ndarray:
-    """The weights of runs that begin with day ``first``, made once for all days that begin the same runs."""
-    place = (first - int(repeats.days.min())) % max(7, window_days)
-    if place not in weighed:
-        weighed[place] = repeats.weights(first, window_days)
-    return weighed[place]
 
 
 def _starts(days: np.ndarray, window_days: int) -> np.ndarray:

@@ -47,18 +47,22 @@ def days_of_alarm(
     return found if reaches.get(day, 0) > 1 and (far or len(found) >= n_drifted) else []
 
 
-def history(drift: Path, champion: str) -> dict[date, dict[str, float]]:
-    """Returns how many times its limit each signal was in each day's report in the folder ``drift``.
+def reports(drift: Path) -> dict[date, dict[str, Any]]:
+    """Returns what each day's report in the folder ``drift`` found, its JSON."""
+    paths = sorted(drift.glob("????-??-??.json"))
+    return {date.fromisoformat(path.stem): json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def history(known: Mapping[date, Mapping[str, Any]], champion: str) -> dict[date, dict[str, float]]:
+    """Returns how many times its limit each signal was on each day of the reports ``known``.
 
     Of reports about this champion only.
     """
-    found = {}
-    for path in sorted(drift.glob("????-??-??.json")):
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report.get("versions", {}).get("version") == champion:  # a report of an earlier kind names none
-            signals = report["signals"].items()
-            found[date.fromisoformat(path.stem)] = {name: one["score"] / one["limit"] for name, one in signals}
-    return found
+    return {
+        day: {name: one["score"] / one["limit"] for name, one in report["signals"].items()}
+        for day, report in known.items()
+        if report.get("versions", {}).get("version") == champion  # a report of an earlier kind names none
+    }
 
 
 def decide(drift: Path, day: date, today: date, cooldown_days: int, asked: bool) -> Decision:

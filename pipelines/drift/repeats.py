@@ -7,7 +7,7 @@ is cut into runs as long as the window, a week apart, so that both sides weigh a
 Axis legend: N sessions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -23,6 +23,7 @@ class Repeats:
 
     visitors: np.ndarray  # (N,), a number of each
     starts_us: np.ndarray  # (N,), since 1970
+    _made: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
@@ -43,9 +44,12 @@ class Repeats:
             window_days: its days; the runs of a shorter window than a week are a week apart, and sessions of the days
                 between weigh 1: nobody asks for them.
         """
-        since, apart = self.days - first, max(_WEEK, window_days)
-        runs, inside = since // apart, since % apart < window_days
-        _, whose = np.unique(np.stack([self.visitors, runs]), axis=1, return_inverse=True)
-        n_sessions = np.bincount(whose, weights=inside)[whose]
-        weights: np.ndarray = (1 / np.where(inside, n_sessions, 1)).astype(np.float32)
-        return weights
+        apart = max(_WEEK, window_days)
+        begins = first % apart  # windows that begin so many days apart cut the same runs
+        if (begins, window_days) not in self._made:
+            since = self.days - begins
+            runs, inside = since // apart, since % apart < window_days
+            _, whose = np.unique(np.stack([self.visitors, runs]), axis=1, return_inverse=True)
+            n_sessions = np.bincount(whose, weights=inside)[whose]
+            self._made[begins, window_days] = (1 / np.where(inside, n_sessions, 1)).astype(np.float32)
+        return self._made[begins, window_days]

@@ -1,7 +1,7 @@
 """reports/index.html: one page that leads to the others."""
 
-import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,17 +24,17 @@ _PICTURES: Final = {
 }
 
 
-def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
+def index(reports: Path, drift: Mapping[date, Mapping[str, Any]]) -> str:
     """Returns the page: every drift report, newest first, and the pages, figures and pictures that lie beside it.
 
     Args:
         reports: the folder of the page.
-        drift: what each drift report found (its JSON), by its name.
+        drift: what each drift report found (its JSON), by its day.
     """
     rows = [
-        f'<tr><td class="date"><a href="drift/{name}.html">{name}</a></td>'
+        f'<tr><td class="date"><a href="drift/{day}.html">{day}</a></td>'
         f"<td>{drift_badge(found)}{text(found['sentence'])}</td></tr>"
-        for name, found in sorted(drift.items(), reverse=True)
+        for day, found in sorted(drift.items(), reverse=True)
     ]
     links = [
         f'<li><a href="{file}">{file}</a>: {text(what)}</li>'
@@ -51,8 +51,3 @@ def index(reports: Path, drift: Mapping[str, Mapping[str, Any]]) -> str:
         f"<h1>Clicks to Intent: reports</h1>\n<h2>Drift</h2>\n<table>\n{chr(10).join(rows)}\n</table>\n"
         f"<h2>Pages and figures</h2>\n<ul>\n{chr(10).join(links)}\n</ul>\n{chr(10).join(pictures)}",
     )
-
-
-def found(drift: Path) -> dict[str, dict[str, Any]]:
-    """Returns what the reports in the folder ``drift`` found (their JSON), by their names."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in drift.glob("????-??-??.json")}

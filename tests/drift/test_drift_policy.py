@@ -53,7 +53,7 @@ def test_another_champions_days_do_not_count(tmp_path: Path) -> None:
     write(tmp_path, DAY, alarm=False)
     write(tmp_path, DAY - timedelta(days=1), alarm=False, champion="0002-b")
     (tmp_path / policy.ANNOUNCED).write_text("[]", encoding="utf-8")
-    assert policy.history(tmp_path, "0001-a") == {DAY: {"pages": 1.25, "gaps": 0.0}}
+    assert policy.history(policy.reports(tmp_path), "0001-a") == {DAY: {"pages": 1.25, "gaps": 0.0}}
 
 
 def test_an_alarm_is_announced_once_with_its_window_and_hashes(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_the_index_leads_to_every_report_newest_first(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").touch()
     calm, drift = {"sentence": "Nothing drifted."}, {"sentence": "Drifted: <i>.", "drifted": True}
     alarm = {"sentence": "ALARM.", "drifted": True, "alarm": True}
-    page = index(tmp_path, {"2026-02-01": calm, "2026-02-08": drift, "2026-02-09": alarm})
+    page = index(tmp_path, {date(2026, 2, 1): calm, date(2026, 2, 8): drift, date(2026, 2, 9): alarm})
     assert page.index("drift/2026-02-08.html") < page.index("drift/2026-02-01.html")
     assert "drift</span> Drifted: &lt;i&gt;." in page
     assert "alarm</span> ALARM." in page
