@@ -41,7 +41,9 @@ class Trainings:
             private = Workspace(self._folder / name)
             private.artifacts.mkdir(parents=True, exist_ok=True)
             found = train(private)
-            kept.write_text(json.dumps(found), encoding="utf-8")
+            written = kept.with_suffix(".part")
+            written.write_text(json.dumps(found), encoding="utf-8")
+            written.replace(kept)
             shutil.rmtree(private.root)
         return float(json.loads(kept.read_text(encoding="utf-8")))
 

@@ -19,16 +19,12 @@ def regions(reference: pa.Table, names: Mapping[str, str]) -> dict[str, str]:
 
     A cell in which no session has an intent keeps its number alone.
     """
-    held = zip(
-        categories(reference).to_pylist(), pc.fill_null(intents.categories(reference), "").to_pylist(), strict=True
-    )
     counts: dict[str, Counter[str]] = {}
-    for cell, intent in held:
-        counts.setdefault(cell, Counter())[intent] += bool(intent)
-    most = {cell: max(sorted(found), key=found.__getitem__) for cell, found in counts.items()}
-    return {
-        cell: f"{cell}, mostly {names.get(intent, intent)}" for cell, intent in most.items() if counts[cell][intent]
-    }
+    for cell, intent in zip(categories(reference).to_pylist(), intents.categories(reference).to_pylist(), strict=True):
+        if intent is not None:
+            counts.setdefault(cell, Counter())[intent] += 1
+    commonest = {cell: max(sorted(held), key=held.__getitem__) for cell, held in counts.items()}
+    return {cell: f"{cell}, mostly {names.get(intent, intent)}" for cell, intent in commonest.items()}
 
 
 SIGNAL = Signal("embeddings", "session embeddings", categories)
