@@ -65,8 +65,8 @@ def _row(one: Comparison, reach: float) -> str:
 
 def _words(metric: str) -> str:
     """As people say it: ``tile_ranking.embedding.log_loss`` is the log loss of tile ranking by the embedding."""
-    task, *by, measure = metric.replace("_", " ").split(".")
-    return " ".join([f"{task[:1].upper()}{task[1:]}", *(f"by {one}" for one in by)]) + f": {measure}"
+    *of, measure = metric.replace("_", " ").split(".")
+    return ": ".join([" by ".join(of).capitalize(), measure]) if of else measure
 
 
 def _drawn(one: Comparison, reach: float) -> str:

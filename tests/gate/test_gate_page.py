@@ -57,6 +57,11 @@ def test_better_is_drawn_to_the_right(one: Comparison, side: int) -> None:
     assert (dot - middle) * side > 0
 
 
+def test_a_metric_that_nobody_knows_is_shown_as_it_is_spelt() -> None:
+    odd = Comparison(metric="lift", outcome="not available", why="no such metric")
+    assert "<td>lift<br>" in page(verdict(odd))
+
+
 def test_without_a_champion_nothing_is_compared() -> None:
     shown = page(verdict().model_copy(update={"champion": None}))
     assert "Champion: none" in shown
